@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The runtime, seen from a process inside it.
+ *
+ * A runtime is what one `dragon-run` started: its nodes, and everything that runs on them. The program
+ * given to dragon-run, and every program started in a process group, finds it through the environment
+ * variable DRAGON_RUNTIME, which dragon-run and the agents set. Attach once, use groups and whatever
+ * else the runtime offers, detach.
+ *
+ * Threads: a runtime handle and all objects made through it are used by one thread at a time.
+ */
+#ifndef DRAGON_RUNTIME_H
+#define DRAGON_RUNTIME_H
+
+#include <dragon/error.h>
+#include <dragon/export.h>
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct dragon_runtime dragon_runtime_t;
+
+/* ---- life cycle ---- */
+
+/* Connects to the agent of this node.
+ *
+ * runtime_out  written on success; the caller ends it with dragon_runtime_detach
+ *
+ * NOT_FOUND: this process is not inside a runtime (DRAGON_RUNTIME is not set).
+ * PEER: the runtime that it was started in has ended. PROTO: the agent is of another version.
+ * DENIED: the runtime belongs to another user. TIMEOUT: the agent did not answer within 10 s. */
+DRAGON_API dragon_err_t dragon_runtime_attach(dragon_runtime_t **runtime_out,
+                                              dragon_error_t *error);
+
+/* Ends the connection. Groups that were started through it and still run are stopped by the runtime
+ * (TERM, then KILL). Their handles are to be destroyed before. NULL is fine. */
+DRAGON_API void dragon_runtime_detach(dragon_runtime_t *runtime);
+
+/* ---- query ---- */
+
+/* How many nodes the runtime has, and the number of this one, from 0. */
+DRAGON_API uint32_t dragon_runtime_nodes(const dragon_runtime_t *runtime);
+DRAGON_API uint32_t dragon_runtime_node(const dragon_runtime_t *runtime);
+
+/* The name of this node: its host's name, made unique when several nodes share a host. Valid until
+ * detach. */
+DRAGON_API const char *dragon_runtime_node_name(const dragon_runtime_t *runtime);
+
+/* The release of the library, "0.1.0". Static. */
+DRAGON_API const char *dragon_version(void);
+
+/* ---- inside an event loop ----
+ *
+ * Calls that wait turn the runtime's own loop. A program with a loop of its own polls the descriptor
+ * for reading, for at most dragon_runtime_wait_ms, and calls dragon_runtime_progress. */
+
+/* Becomes readable when there is something to do. It belongs to the runtime. */
+DRAGON_API int dragon_runtime_fd(const dragon_runtime_t *runtime);
+
+/* How long a poll may take at most, in milliseconds; -1: as long as it likes. */
+DRAGON_API int dragon_runtime_wait_ms(dragon_runtime_t *runtime);
+
+/* Does what there is to do, waiting for it at most timeout_ms (0: not at all).
+ *
+ * PEER: the connection to the agent is lost: the runtime has ended. */
+DRAGON_API dragon_err_t dragon_runtime_progress(dragon_runtime_t *runtime, int timeout_ms);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,611 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The agent: the one daemon of a node. Its life:
+//
+//     setup     dragon-run gives it directories; it reads the cores, listens, answers
+//     joining   dragon-run gives it the table of nodes; it links up with its parent and children
+//     up        serves clients and groups; on node 0 the head program runs
+//     stopping  every program has been told TERM; waits for them, at most the grace time
+//     leaving   everything below has been killed; waits for the nodes below to say goodbye
+//
+// A runtime ends on all nodes together. Node 0 decides that (the head has ended, a signal, a lost node)
+// and tells all; a node that loses its way to node 0 ends by itself.
+#include "config.h"
+
+#include "agent/agent.h"
+
+#include "agent/control.h"
+#include "agent/head.h"
+#include "agent/sessions.h"
+#include "group/groups.h"
+#include "group/proto.h"
+#include "net/address.h"
+#include "net/tree.h"
+#include "place/topo.h"
+#include "proc/sweep.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    // Messages between agents that are not of groups; those are from GROUP_FIRST_TYPE on.
+    AGENT_STOP = 8, // from node 0 to all: u32 grace time in ms
+    AGENT_ASK = 9,  // to node 0: u32 signal to stop with, 0: something broke; text why
+    SWEEP_MS = 2000,
+    LEAVE_MS = 2000,
+    LOST_GRACE_MS = 500, // of programs when a part of the runtime is gone already
+};
+
+enum phase { PHASE_SETUP, PHASE_JOINING, PHASE_UP, PHASE_STOPPING, PHASE_LEAVING };
+
+struct agent {
+    struct loop *loop; // borrowed
+    struct agent_options options;
+    struct link *control; // NULL: dragon-run is gone
+    struct children *children;
+    struct topo *topo;
+    struct topo_share share;
+    struct tree_node *nodes; // owned
+    struct tree *tree;
+    struct sessions *sessions;
+    struct groups *groups;
+    struct head head;
+    struct loop_timer *limit; // of the present phase
+    struct loop_later check;  // of the end of stopping
+    char *run_dir, *shm_dir;  // owned
+    char *socket_path;        // owned
+    char *pmix_program;       // owned
+    struct control_start start;
+    uint8_t *start_bytes; // owned: what `start` points into
+    int listen_fd;        // until the tree takes it
+    enum phase phase;
+    bool was_up;
+    int exit_code;
+    char cause[512];
+};
+
+static bool leads(const struct agent *agent)
+{
+    return agent->start.here == 0;
+}
+
+static void control_send(struct agent *agent, uint16_t type, struct pack *body)
+{
+    if (agent->control)
+        link_send_pack(agent->control, type, 0, 0, body);
+    else
+        pack_fini(body);
+}
+
+// ---- the end
+
+static void agent_say_ended(struct agent *agent)
+{
+    struct pack body = PACK_EMPTY;
+    // Node 0 speaks for all, through dragon-run if that is left; a node that never came up for itself.
+    bool speaks = leads(agent) || !agent->was_up;
+    if (!agent->control && speaks && agent->cause[0])
+        log_error("%s", agent->cause);
+    pack_i32(&body, agent->exit_code);
+    pack_str(&body, speaks ? agent->cause : "");
+    control_send(agent, CONTROL_ENDED, &body);
+    loop_later_run(agent->loop);
+    loop_stop(agent->loop);
+}
+
+static void agent_set_cause(struct agent *agent, int code, const char *cause)
+{
+    if (agent->cause[0] || agent->exit_code)
+        return;
+    agent->exit_code = code;
+    snprintf(agent->cause, sizeof agent->cause, "%s", cause);
+}
+
+static void agent_leave(struct agent *agent)
+{
+    if (agent->phase >= PHASE_LEAVING)
+        return;
+    agent->phase = PHASE_LEAVING;
+    if (agent->head.pid > 0) {
+        char text[200];
+        snprintf(text, sizeof text, "the program %.100s did not end when it was told to, and was killed",
+                 agent->start.head[0]);
+        agent_set_cause(agent, 128 + SIGKILL, text);
+    }
+    groups_destroy(agent->groups);
+    agent->groups = NULL;
+    sessions_destroy(agent->sessions);
+    agent->sessions = NULL;
+    if (!sweep_all(time_now_ms() + SWEEP_MS))
+        log_error("processes on %s hang in the kernel and could not be killed",
+                  agent->nodes ? agent->nodes[agent->start.here].name : "this host");
+    loop_timer_start(agent->limit, LEAVE_MS);
+    if (agent->tree)
+        tree_leave(agent->tree);
+    else
+        agent_say_ended(agent);
+}
+
+static void on_check(void *arg)
+{
+    struct agent *agent = arg;
+    if (agent->phase != PHASE_STOPPING || agent->head.pid > 0 ||
+        groups_running_ranks(agent->groups) > 0)
+        return;
+    // The owner of the last group may still want to hear of its end.
+    agent_leave(agent);
+}
+
+// Everything here is told to end, and gets `grace_ms` for it.
+static void agent_stop_here(struct agent *agent, int signal, uint32_t grace_ms)
+{
+    if (agent->phase >= PHASE_STOPPING)
+        return;
+    if (agent->phase < PHASE_UP || !agent->groups) {
+        agent_leave(agent);
+        return;
+    }
+    agent->phase = PHASE_STOPPING;
+    head_signal(&agent->head, signal);
+    groups_signal_ranks(agent->groups, SIGTERM);
+    loop_timer_start(agent->limit, grace_ms);
+    loop_later_add(agent->loop, &agent->check);
+}
+
+// On node 0: the whole runtime ends.
+static void agent_stop_all(struct agent *agent, int signal, uint32_t grace_ms)
+{
+    struct pack body = PACK_EMPTY;
+    if (agent->phase >= PHASE_STOPPING)
+        return;
+    pack_u32(&body, grace_ms);
+    if (agent->tree && agent->phase == PHASE_UP)
+        tree_send(agent->tree, TREE_EVERYBODY, AGENT_STOP, &body);
+    pack_fini(&body);
+    agent_stop_here(agent, signal, grace_ms);
+}
+
+// Node 0 stops the runtime; the others ask it to, and end by themselves if it does not. `signal` 0: a
+// part of the runtime is gone.
+static void agent_ask_stop(struct agent *agent, int signal, const char *why)
+{
+    struct pack body = PACK_EMPTY;
+    if (agent->phase >= PHASE_STOPPING)
+        return;
+    // A head that is told to stop has the last word on the exit code.
+    if (signal == 0 || agent->head.pid == 0)
+        agent_set_cause(agent, signal ? 128 + signal : 125, why);
+    if (leads(agent) || agent->phase < PHASE_UP) {
+        agent_stop_all(agent, signal ? signal : SIGTERM,
+                       signal ? agent->start.grace_ms : LOST_GRACE_MS);
+        return;
+    }
+    pack_u32(&body, (uint32_t)signal);
+    pack_str(&body, why);
+    tree_send(agent->tree, 0, AGENT_ASK, &body);
+    loop_timer_start(agent->limit, LEAVE_MS);
+}
+
+static void on_agent_limit(void *arg)
+{
+    struct agent *agent = arg;
+    if (agent->phase == PHASE_LEAVING)
+        agent_say_ended(agent); // those below did not say goodbye; they end by themselves
+    else
+        agent_leave(agent);
+}
+
+// ---- the head program
+
+static void on_head_end(void *arg, int status)
+{
+    struct agent *agent = arg;
+    if (!agent->cause[0]) {
+        agent->exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+        // A head that was told to end is no surprise to anybody.
+        if (WIFSIGNALED(status) && agent->phase == PHASE_UP)
+            snprintf(agent->cause, sizeof agent->cause, "the program %s was killed by signal %d (%s)",
+                     agent->start.head[0], WTERMSIG(status), strsignal(WTERMSIG(status)));
+    }
+    if (agent->phase == PHASE_UP)
+        agent_stop_all(agent, SIGTERM, agent->start.grace_ms);
+    else
+        loop_later_add(agent->loop, &agent->check);
+}
+
+static void agent_start_head(struct agent *agent)
+{
+    dragon_error_t error;
+    struct head_options options = {
+        .argv = agent->start.head,
+        .cwd = agent->start.cwd,
+        .socket_path = agent->socket_path,
+        .stdio = {agent->options.stdio[0], agent->options.stdio[1], agent->options.stdio[2]},
+        .process_group = agent->start.head_group,
+        .nofile = &agent->options.nofile,
+    };
+    agent->head.on_exit = on_head_end;
+    agent->head.arg = agent;
+    int code = head_start(&agent->head, agent->children, &options, &error);
+    for (int i = 0; i < 3; i++) {
+        close(agent->options.stdio[i]); // whoever reads the head's output sees its end
+        agent->options.stdio[i] = -1;
+    }
+    if (code == 0)
+        return;
+    agent_set_cause(agent, code, error.text);
+    agent_stop_all(agent, SIGTERM, agent->start.grace_ms);
+}
+
+// ---- the tree
+
+static void on_tree_up(void *arg)
+{
+    struct agent *agent = arg;
+    struct pack empty = PACK_EMPTY;
+    agent->phase = PHASE_UP;
+    agent->was_up = true;
+    if (!leads(agent))
+        return;
+    control_send(agent, CONTROL_UP, &empty);
+    agent_start_head(agent);
+}
+
+static void on_tree_failed(void *arg, const char *reason)
+{
+    struct agent *agent = arg;
+    agent_set_cause(agent, 125, reason);
+    agent_leave(agent);
+}
+
+static bool on_agent_message(struct agent *agent, const struct link_message *message)
+{
+    struct unpack unpack = unpack_start(message->body, message->length);
+    if (message->type == AGENT_STOP && message->source == 0) {
+        uint32_t grace_ms = unpack_u32(&unpack);
+        if (!unpack_done(&unpack))
+            return false;
+        if (!leads(agent))
+            agent_stop_here(agent, SIGTERM, grace_ms);
+        return true;
+    }
+    uint32_t signal = unpack_u32(&unpack);
+    const char *why = unpack_str(&unpack);
+    if (message->type != AGENT_ASK || !leads(agent) || !unpack_done(&unpack) || signal >= NSIG)
+        return false;
+    agent_ask_stop(agent, (int)signal, why);
+    return true;
+}
+
+static void on_tree_message(void *arg, const struct link_message *message)
+{
+    struct agent *agent = arg;
+    bool good = true;
+    if (message->type < GROUP_FIRST_TYPE)
+        good = on_agent_message(agent, message);
+    else if (agent->groups)
+        good = groups_on_node_message(agent->groups, message);
+    if (!good)
+        log_debug("dropped a message of type %u from node %u that is not understood", message->type,
+                  message->source);
+    // Messages may be what the end waits for.
+    if (agent->phase == PHASE_STOPPING)
+        loop_later_add(agent->loop, &agent->check);
+}
+
+static void on_tree_lost(void *arg, uint32_t node, const char *reason)
+{
+    struct agent *agent = arg;
+    char text[400];
+    if (agent->phase == PHASE_LEAVING)
+        return;
+    snprintf(text, sizeof text,
+             "node %u (%s) is lost: %s; its agent was killed, or the host or its network is down", node,
+             agent->nodes[node].name, reason);
+    if (node == tree_parent(agent->start.here, agent->start.fanout) && !leads(agent)) {
+        agent->exit_code = 125; // node 0 says why; nothing holds us here any more
+        agent_leave(agent);
+        return;
+    }
+    agent_ask_stop(agent, 0, text);
+}
+
+static void on_tree_left(void *arg)
+{
+    agent_say_ended(arg);
+}
+
+static const struct tree_handler tree_handler = {
+    .on_up = on_tree_up,
+    .on_failed = on_tree_failed,
+    .on_message = on_tree_message,
+    .on_lost = on_tree_lost,
+    .on_left = on_tree_left,
+};
+
+// ---- clients
+
+static bool on_client_message(void *arg, uint64_t session, const struct link_message *message)
+{
+    struct agent *agent = arg;
+    return groups_on_client_message(agent->groups, session, message);
+}
+
+static void on_client_gone(void *arg, uint64_t session)
+{
+    struct agent *agent = arg;
+    groups_session_gone(agent->groups, session);
+}
+
+static const struct sessions_handler sessions_handler = {.on_message = on_client_message,
+                                                         .on_gone = on_client_gone};
+
+static void to_client(void *arg, uint64_t session, uint16_t type, const void *body, size_t length)
+{
+    struct agent *agent = arg;
+    if (agent->sessions)
+        sessions_send(agent->sessions, session, type, body, length);
+}
+
+// ---- joining
+
+static bool copy_nodes(struct agent *agent)
+{
+    const struct control_start *start = &agent->start;
+    agent->nodes = calloc(start->count, sizeof *agent->nodes);
+    for (uint32_t i = 0; agent->nodes && i < start->count; i++)
+        agent->nodes[i] = (struct tree_node){.name = (char *)start->nodes[i].name,
+                                             .host_key = (char *)start->nodes[i].host_key,
+                                             .addresses = start->nodes[i].addresses,
+                                             .cores = start->nodes[i].cores};
+    return agent->nodes != NULL;
+}
+
+static bool join_tree(struct agent *agent)
+{
+    const struct control_start *start = &agent->start;
+    struct tree_options options = {
+        .nodes = agent->nodes,
+        .count = start->count,
+        .here = start->here,
+        .fanout = start->fanout,
+        .secret = start->secret,
+        .listen_fd = agent->listen_fd,
+        .timeout_ms = start->up_timeout_ms,
+        .silence_ms = start->node_timeout_ms,
+        .first_type = AGENT_STOP,
+    };
+    agent->listen_fd = -1;
+    agent->tree = tree_create(agent->loop, &options, &tree_handler, agent);
+    return agent->tree != NULL;
+}
+
+static bool open_services(struct agent *agent, dragon_error_t *error)
+{
+    struct sessions_options sessions = {.path = agent->socket_path,
+                                        .node = agent->start.here,
+                                        .nodes = agent->start.count,
+                                        .node_name = agent->nodes[agent->start.here].name};
+    struct groups_options groups = {
+        .loop = agent->loop,
+        .tree = agent->tree,
+        .children = agent->children,
+        .socket_path = agent->socket_path,
+        .run_dir = agent->run_dir,
+        .shm_dir = agent->shm_dir,
+        .pmix_program = agent->pmix_program,
+        .nspace_stem = agent->start.stem,
+        .cores = agent->share.cores,
+        .cpuset = agent->share.cpuset,
+        .nofile = &agent->options.nofile,
+        .start_timeout_ms = 60000,
+        .to_client = to_client,
+        .arg = agent,
+    };
+    agent->groups = groups_create(&groups);
+    if (!agent->groups) {
+        err_set(error, DRAGON_ERR_NOMEM, "out of memory");
+        return false;
+    }
+    agent->sessions = sessions_create(agent->loop, &sessions, &sessions_handler, agent, error);
+    return agent->sessions != NULL;
+}
+
+static bool agent_join(struct agent *agent, dragon_error_t *error)
+{
+    agent->phase = PHASE_JOINING;
+    if (topo_take_share(agent->topo, agent->start.share_index, agent->start.share_count,
+                        &agent->share, error) != DRAGON_OK)
+        return false;
+    topo_destroy(agent->topo); // a topology is the largest thing that an idle agent would hold
+    agent->topo = NULL;
+    if (!copy_nodes(agent) || !join_tree(agent)) {
+        err_set(error, DRAGON_ERR_NOMEM, "out of memory");
+        return false;
+    }
+    return open_services(agent, error);
+}
+
+// ---- dragon-run
+
+static void agent_fail(struct agent *agent, const char *text)
+{
+    agent_set_cause(agent, 125, text);
+    agent_leave(agent);
+}
+
+static bool on_start(struct agent *agent, const struct link_message *message)
+{
+    dragon_error_t error;
+    if (agent->phase != PHASE_SETUP || !agent->run_dir)
+        return false;
+    agent->start_bytes = malloc(message->length);
+    if (!agent->start_bytes)
+        return false;
+    memcpy(agent->start_bytes, message->body, message->length);
+    struct unpack unpack = unpack_start(agent->start_bytes, message->length);
+    if (!control_start_unpack(&unpack, &agent->start))
+        return false;
+    log_open("dragon-agent", agent->start.nodes[agent->start.here].name);
+    if (!agent_join(agent, &error))
+        agent_fail(agent, error.text);
+    return true;
+}
+
+static bool on_setup(struct agent *agent, const struct link_message *message)
+{
+    struct unpack unpack = unpack_start(message->body, message->length);
+    struct control_setup setup;
+    struct control_ready ready = {0};
+    dragon_error_t error;
+    struct pack body = PACK_EMPTY;
+    if (agent->run_dir || !control_setup_unpack(&unpack, &setup))
+        return false;
+    agent->run_dir = strdup(setup.run_dir);
+    agent->shm_dir = strdup(setup.shm_dir);
+    if (!agent->run_dir || !agent->shm_dir ||
+        asprintf(&agent->socket_path, "%s/agent.sock", setup.run_dir) < 0)
+        return false;
+    agent->topo = topo_create(&error);
+    if (agent->topo && setup.listen)
+        agent->listen_fd = address_listen(*setup.network ? setup.network : NULL, setup.local,
+                                          &ready.addresses, &error);
+    if (!agent->topo || (setup.listen && agent->listen_fd < 0)) {
+        agent_fail(agent, error.text);
+        return true;
+    }
+    ready.cores = topo_cores(agent->topo);
+    control_ready_pack(&body, &ready);
+    strv_free(ready.addresses);
+    control_send(agent, CONTROL_READY, &body);
+    return true;
+}
+
+static bool on_control_signal(struct agent *agent, const struct link_message *message)
+{
+    struct unpack unpack = unpack_start(message->body, message->length);
+    uint32_t signal = unpack_u32(&unpack);
+    if (!unpack_done(&unpack) || signal >= NSIG)
+        return false;
+    head_signal(&agent->head, (int)signal);
+    return true;
+}
+
+static bool on_control_stop(struct agent *agent, const struct link_message *message)
+{
+    struct unpack unpack = unpack_start(message->body, message->length);
+    uint32_t signal = unpack_u32(&unpack);
+    const char *why = unpack_str(&unpack);
+    if (!unpack_done(&unpack) || signal >= NSIG)
+        return false;
+    agent_ask_stop(agent, (int)signal, why);
+    return true;
+}
+
+static void on_control_message(void *arg, const struct link_message *message)
+{
+    struct agent *agent = arg;
+    bool good = false;
+    switch (message->type) {
+    case CONTROL_SETUP:
+        good = on_setup(agent, message);
+        break;
+    case CONTROL_START:
+        good = on_start(agent, message);
+        break;
+    case CONTROL_SIGNAL:
+        good = on_control_signal(agent, message);
+        break;
+    case CONTROL_STOP:
+        good = on_control_stop(agent, message);
+        break;
+    default:
+        break;
+    }
+    if (!good)
+        agent_fail(agent, "dragon-run and dragon-agent do not understand each other; are they of "
+                          "the same release?");
+}
+
+static void on_control_closed(void *arg, const char *reason)
+{
+    struct agent *agent = arg;
+    char text[300];
+    (void)reason;
+    link_destroy(agent->control);
+    agent->control = NULL;
+    snprintf(text, sizeof text, "dragon-run on %s is gone; it was killed",
+             agent->nodes ? agent->nodes[agent->start.here].name : "this host");
+    agent_ask_stop(agent, 0, text);
+}
+
+static const struct link_handler control_handler = {.on_message = on_control_message,
+                                                    .on_closed = on_control_closed};
+
+// ---- life
+
+// dragon-pmix lies beside us in an installation and in a build directory alike.
+static char *find_pmix_program(void)
+{
+    char self[PATH_MAX];
+    char *path = NULL;
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (length < 0)
+        return NULL;
+    self[length] = 0;
+    char *slash = strrchr(self, '/');
+    if (!slash || asprintf(&path, "%.*s/dragon-pmix", (int)(slash - self), self) < 0)
+        return NULL;
+    return path;
+}
+
+struct agent *agent_create(struct loop *loop, const struct agent_options *options)
+{
+    dragon_error_t error;
+    struct agent *agent = calloc(1, sizeof *agent);
+    if (!agent) {
+        close(options->control_fd);
+        return NULL;
+    }
+    agent->loop = loop;
+    agent->options = *options;
+    agent->listen_fd = -1;
+    agent->check = (struct loop_later){.fn = on_check, .arg = agent};
+    agent->pmix_program = find_pmix_program();
+    agent->limit = loop_timer_create(loop, on_agent_limit, agent);
+    agent->control =
+        link_create(loop, options->control_fd, CONTROL_BODY_LIMIT, &control_handler, agent);
+    agent->children = children_create(loop, &error);
+    if (agent->pmix_program && agent->limit && agent->control && agent->children)
+        return agent;
+    agent_destroy(agent);
+    return NULL;
+}
+
+void agent_destroy(struct agent *agent)
+{
+    if (!agent)
+        return;
+    groups_destroy(agent->groups);
+    sessions_destroy(agent->sessions);
+    tree_destroy(agent->tree);
+    link_destroy(agent->control);
+    children_destroy(agent->children);
+    loop_timer_destroy(agent->limit);
+    loop_later_cancel(agent->loop, &agent->check);
+    topo_destroy(agent->topo);
+    // dragon-run does this too; one of us is the last.
+    sweep_remove_directory(agent->run_dir);
+    if (agent->shm_dir && strcmp(agent->shm_dir, agent->run_dir) != 0)
+        sweep_remove_directory(agent->shm_dir);
+    control_start_fini(&agent->start);
+    free(agent->start_bytes);
+    free(agent->nodes);
+    free(agent->run_dir);
+    free(agent->shm_dir);
+    free(agent->socket_path);
+    free(agent->pmix_program);
+    free(agent);
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Sessions: see sessions.h. The first message has to be a hello of our wire version; it is answered
+// with the welcome in any case, so that a client of another version can say what is wrong.
+#include "config.h"
+
+#include "agent/sessions.h"
+
+#include "group/proto.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <uthash.h>
+
+enum { BODY_LIMIT = 64 << 20, SESSIONS_LIMIT = 4096 };
+
+struct session {
+    struct sessions *sessions; // borrowed
+    uint64_t number;
+    struct link *link;
+    bool welcome;
+    UT_hash_handle hh;
+};
+
+struct sessions {
+    struct loop *loop; // borrowed
+    struct sessions_options options;
+    const struct sessions_handler *handler;
+    void *arg;
+    struct session *by_number; // owned
+    struct loop_watch *watch;
+    uint64_t next_number;
+    int fd;
+};
+
+static void session_destroy(struct session *session)
+{
+    HASH_DEL(session->sessions->by_number, session);
+    link_destroy(session->link);
+    free(session);
+}
+
+static void session_end(struct session *session)
+{
+    struct sessions *sessions = session->sessions;
+    uint64_t number = session->number;
+    bool told = session->welcome;
+    session_destroy(session);
+    if (told)
+        sessions->handler->on_gone(sessions->arg, number);
+}
+
+static bool on_hello(struct session *session, const struct link_message *message)
+{
+    const struct sessions_options *options = &session->sessions->options;
+    struct unpack unpack = unpack_start(message->body, message->length);
+    uint32_t version = unpack_u32(&unpack);
+    unpack_str(&unpack);
+    if (message->type != GC_HELLO || !unpack_done(&unpack))
+        return false;
+    struct pack body = PACK_EMPTY;
+    pack_u32(&body, GROUP_WIRE_VERSION);
+    pack_str(&body, PACKAGE_VERSION);
+    pack_u32(&body, options->node);
+    pack_u32(&body, options->nodes);
+    pack_str(&body, options->node_name);
+    link_send_pack(session->link, GC_WELCOME, 0, 0, &body);
+    session->welcome = version == GROUP_WIRE_VERSION;
+    return session->welcome;
+}
+
+static void on_session_message(void *arg, const struct link_message *message)
+{
+    struct session *session = arg;
+    struct sessions *sessions = session->sessions;
+    bool good = session->welcome
+                    ? sessions->handler->on_message(sessions->arg, session->number, message)
+                    : on_hello(session, message);
+    if (good)
+        return;
+    log_debug("ended session %llu: message type %u is not understood",
+              (unsigned long long)session->number, message->type);
+    session_end(session);
+}
+
+static void on_session_closed(void *arg, const char *reason)
+{
+    (void)reason;
+    session_end(arg);
+}
+
+static const struct link_handler session_handler = {.on_message = on_session_message,
+                                                    .on_closed = on_session_closed};
+
+static bool is_ours(int fd)
+{
+    struct ucred peer;
+    socklen_t length = sizeof peer;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 && peer.uid == geteuid();
+}
+
+static void on_connection(void *arg, int events)
+{
+    struct sessions *sessions = arg;
+    (void)events;
+    int fd = accept4(sessions->fd, NULL, NULL, SOCK_CLOEXEC);
+    if (fd < 0)
+        return;
+    struct session *session = calloc(1, sizeof *session);
+    if (!is_ours(fd) || !session || HASH_COUNT(sessions->by_number) >= SESSIONS_LIMIT) {
+        close(fd);
+        free(session);
+        return;
+    }
+    session->sessions = sessions;
+    session->number = sessions->next_number++;
+    session->link = link_create(sessions->loop, fd, BODY_LIMIT, &session_handler, session);
+    if (!session->link)
+        free(session);
+    else
+        HASH_ADD(hh, sessions->by_number, number, sizeof session->number, session);
+}
+
+static int listen_at(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof address.sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    mode_t before = umask(0177);
+    bool good = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+                listen(fd, 1024) == 0;
+    umask(before);
+    if (good)
+        return fd;
+    int problem = errno;
+    if (fd >= 0)
+        close(fd);
+    errno = problem;
+    return -1;
+}
+
+struct sessions *sessions_create(struct loop *loop, const struct sessions_options *options,
+                                 const struct sessions_handler *handler, void *arg,
+                                 dragon_error_t *error)
+{
+    struct sessions *sessions = calloc(1, sizeof *sessions);
+    if (!sessions) {
+        err_set(error, DRAGON_ERR_NOMEM, "out of memory");
+        return NULL;
+    }
+    *sessions = (struct sessions){.loop = loop, .options = *options, .handler = handler, .arg = arg};
+    sessions->next_number = ((uint64_t)options->node << 32) + 1;
+    sessions->fd = listen_at(options->path);
+    if (sessions->fd >= 0)
+        sessions->watch = loop_watch_create(loop, sessions->fd, on_connection, sessions);
+    if (!sessions->watch) {
+        err_set_errno(error, errno, "cannot listen at %s", options->path);
+        sessions_destroy(sessions);
+        return NULL;
+    }
+    loop_watch_set(sessions->watch, LOOP_READ);
+    return sessions;
+}
+
+void sessions_destroy(struct sessions *sessions)
+{
+    if (!sessions)
+        return;
+    while (sessions->by_number)
+        session_destroy(sessions->by_number);
+    loop_watch_destroy(sessions->watch);
+    if (sessions->fd >= 0) {
+        close(sessions->fd);
+        unlink(sessions->options.path);
+    }
+    free(sessions);
+}
+
+void sessions_send(struct sessions *sessions, uint64_t number, uint16_t type, const void *body,
+                   size_t length)
+{
+    struct session *session;
+    HASH_FIND(hh, sessions->by_number, &number, sizeof number, session);
+    if (session)
+        link_send(session->link,
+                  &(struct link_message){.type = type, .body = body, .length = (uint32_t)length});
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What the parts of dragon-run share.
+#ifndef CLI_RUN_H
+#define CLI_RUN_H
+
+#include "agent/control.h"
+#include "base/base.h"
+#include "boot/boot.h"
+#include "loop/loop.h"
+#include "net/link.h"
+#include "proc/children.h"
+
+#include <sys/types.h>
+
+struct run_options {
+    long long test_hosts; // 0: not asked for
+    const char *network;  // "" : not chosen
+    uint64_t up_timeout_ms, node_timeout_ms, grace_ms;
+    long long fanout;
+    long long rank, size; // -1: not given
+    const char *address, *secret_file;
+    const char *base_dir, *shm_base_dir; // where our directories are made; NULL: the usual places
+    char **program;       // NULL-terminated words; empty: none
+};
+
+struct run {
+    struct run_options options;
+    struct loop *loop;
+    struct children *children;
+    struct boot *boot;
+    struct link *control;
+    struct loop_watch *signals;
+    char *run_dir, *shm_dir; // owned
+    uint64_t deadline_ms;    // of coming up
+    pid_t agent;             // 0: it has ended, or was not started
+    int agent_status;
+    uint32_t rank, size;
+    int signal_fd;
+    pid_t launcher;       // our parent, if its death is to end us; else 0
+    bool foreground;      // the head shares the terminal with us
+    bool up;
+    bool ended;           // the agent has said how
+    int exit_code;
+    char cause[512];
+    struct control_ready ready;
+    bool is_ready;
+    size_t peers;         // other dragon-runs that --test-hosts started and that still run
+};
+
+// run_join.c: finds out who is in the run, and gives the agent the table of nodes.
+// False with the reason in *error.
+bool run_join(struct run *run, dragon_error_t *error);
+
+// run_agent.c: the agent, and watching over it.
+bool run_agent_start(struct run *run, dragon_error_t *error);
+bool run_agent_setup(struct run *run, dragon_error_t *error); // asks it to listen; waits for READY
+void run_agent_guard(struct run *run);                        // until the runtime has ended
+void run_agent_end(struct run *run);                          // whatever the state: nothing is left
+
+// run_hosts.c: --test-hosts, where this process becomes rank 0 and starts the others.
+bool run_hosts_start(struct run *run, dragon_error_t *error);
+
+#endif

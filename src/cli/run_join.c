@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Coming together: each rank offers a blob with what the others need of it, all blobs are exchanged by
+// whatever way of boot/ there is, and the table made of them goes to the agent.
+//
+// The blob of rank 0 also carries the runtime's secret. It travels over the launcher's own connections
+// (PMIx, PMI-1) or, without a launcher, over one that knows a secret already.
+#include "config.h"
+
+#include "cli/run.h"
+#include "place/plan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BLOB_MAGIC = 0x4e475244, WIRE_VERSION = 1, STEM_BYTES = 16 };
+
+struct offer {
+    const char *release;
+    uint32_t version;
+    const char *host, *host_key;
+    uint32_t cores;
+    char **addresses; // owned
+    const uint8_t *secret;
+    const char *stem;
+};
+
+// Equal for processes that share the network and the names of one host: its boot, its name, its network.
+static void read_host_key(const char *host, char *key, size_t room)
+{
+    char boot[64] = "", net[64] = "";
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        ssize_t length = read(fd, boot, sizeof boot - 1);
+        boot[length > 0 ? strcspn(boot, "\n") : 0] = 0;
+        close(fd);
+    }
+    ssize_t length = readlink("/proc/self/ns/net", net, sizeof net - 1);
+    net[length > 0 ? length : 0] = 0;
+    snprintf(key, room, "%s %s %s", host, boot, net);
+}
+
+static void make_stem(char stem[2 * STEM_BYTES + 16])
+{
+    uint8_t bytes[STEM_BYTES];
+    auth_random(bytes, sizeof bytes);
+    int used = snprintf(stem, 16, "dragon-");
+    for (size_t i = 0; i < sizeof bytes; i++)
+        used += snprintf(stem + used, 3, "%02x", bytes[i]);
+}
+
+static void offer_pack(struct pack *pack, const struct run *run)
+{
+    char host[65] = "", key[256], stem[2 * STEM_BYTES + 16] = "";
+    uint8_t secret[AUTH_SECRET_BYTES] = {0};
+    gethostname(host, sizeof host - 1);
+    read_host_key(host, key, sizeof key);
+    if (run->rank == 0) {
+        auth_random(secret, sizeof secret);
+        make_stem(stem);
+    }
+    pack_u32(pack, BLOB_MAGIC);
+    pack_str(pack, PACKAGE_VERSION);
+    pack_u32(pack, WIRE_VERSION);
+    pack_str(pack, host);
+    pack_str(pack, key);
+    pack_u32(pack, run->ready.cores);
+    pack_strv(pack, run->ready.addresses);
+    pack_raw(pack, secret, sizeof secret);
+    pack_str(pack, stem);
+}
+
+// The beginning is the same in every release, so that another one can be named.
+static dragon_err_t offer_read(const struct boot_blob *blob, uint32_t rank, struct offer *offer_out,
+                               dragon_error_t *error)
+{
+    struct unpack unpack = unpack_start(blob->data, blob->length);
+    struct offer offer = {0};
+    uint32_t magic = unpack_u32(&unpack);
+    offer.release = unpack_str(&unpack);
+    offer.version = unpack_u32(&unpack);
+    offer.host = unpack_str(&unpack);
+    if (unpack.failed || magic != BLOB_MAGIC)
+        return err_set(error, DRAGON_ERR_PROTO,
+                       "rank %u is no dragon-run: what it offered is not understood", rank);
+    if (offer.version != WIRE_VERSION || strcmp(offer.release, PACKAGE_VERSION) != 0)
+        return err_set(error, DRAGON_ERR_PROTO,
+                       "rank %u on %.64s is dragon-run of release %.32s, this is release %s; install the "
+                       "same release on all hosts", rank, offer.host, offer.release, PACKAGE_VERSION);
+    offer.host_key = unpack_str(&unpack);
+    offer.cores = unpack_u32(&unpack);
+    offer.addresses = unpack_strv(&unpack, 64);
+    offer.secret = unpack_raw(&unpack, AUTH_SECRET_BYTES);
+    offer.stem = unpack_str(&unpack);
+    if (!unpack_done(&unpack) || offer.cores == 0) {
+        strv_free(offer.addresses);
+        return err_set(error, DRAGON_ERR_PROTO, "what rank %u on %.64s offered is not understood", rank,
+                       offer.host);
+    }
+    *offer_out = offer;
+    return DRAGON_OK;
+}
+
+static void offers_free(struct offer *offers, uint32_t count)
+{
+    for (uint32_t i = 0; offers && i < count; i++)
+        strv_free(offers[i].addresses);
+    free(offers);
+}
+
+static struct offer *offers_read(const struct boot_blob *blobs, uint32_t count,
+                                 dragon_error_t *error)
+{
+    struct offer *offers = calloc(count, sizeof *offers);
+    if (!offers)
+        err_set(error, DRAGON_ERR_NOMEM, "out of memory");
+    for (uint32_t i = 0; offers && i < count; i++) {
+        if (offer_read(&blobs[i], i, &offers[i], error) == DRAGON_OK)
+            continue;
+        offers_free(offers, count);
+        return NULL;
+    }
+    return offers;
+}
+
+// ---- the table of nodes
+
+struct place_on_host {
+    uint32_t index, count;
+};
+
+static struct place_on_host find_place(const struct offer *offers, uint32_t count, uint32_t rank)
+{
+    struct place_on_host place = {0};
+    for (uint32_t i = 0; i < count; i++) {
+        if (strcmp(offers[i].host_key, offers[rank].host_key) != 0)
+            continue;
+        place.index += i < rank;
+        place.count++;
+    }
+    return place;
+}
+
+// The host's name, or with a number when it is not the only one of that name.
+static char *node_name(const struct offer *offers, uint32_t count, uint32_t rank)
+{
+    char *name = NULL;
+    uint32_t same = 0, before = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        bool equal = strcmp(offers[i].host, offers[rank].host) == 0;
+        same += equal;
+        before += equal && i < rank;
+    }
+    if (same == 1)
+        return strdup(offers[rank].host);
+    return asprintf(&name, "%s-%u", offers[rank].host, before) < 0 ? NULL : name;
+}
+
+static struct control_node *make_nodes(const struct offer *offers, uint32_t count)
+{
+    struct control_node *nodes = calloc(count, sizeof *nodes);
+    for (uint32_t i = 0; nodes && i < count; i++) {
+        struct place_on_host place = find_place(offers, count, i);
+        uint32_t first;
+        nodes[i] = (struct control_node){
+            .name = node_name(offers, count, i),
+            .host_key = offers[i].host_key,
+            .cores = plan_divide_cores(offers[i].cores, place.index, place.count, &first),
+            .addresses = offers[i].addresses,
+        };
+        if (!nodes[i].name) {
+            free(nodes); // the names leak once, at the end of a process without memory
+            return NULL;
+        }
+    }
+    return nodes;
+}
+
+static void notice_shared_hosts(const struct run *run, const struct offer *offers)
+{
+    if (run->rank != 0 || run->options.base_dir || run->options.test_hosts)
+        return;
+    for (uint32_t i = 0; i < run->size; i++) {
+        struct place_on_host place = find_place(offers, run->size, i);
+        if (place.index == 0 && place.count > 1)
+            log_notice("%u runtime ranks were started on %s; each becomes a node with a share of its "
+                       "%u cores", place.count, offers[i].host, offers[i].cores);
+    }
+}
+
+static bool send_start(struct run *run, const struct offer *offers, dragon_error_t *error)
+{
+    struct place_on_host place = find_place(offers, run->size, run->rank);
+    struct pack body = PACK_EMPTY;
+    char *none[] = {NULL};
+    char *cwd = getcwd(NULL, 0);
+    struct control_start start = {
+        .stem = offers[0].stem,
+        .here = run->rank,
+        .count = run->size,
+        .fanout = (uint32_t)run->options.fanout,
+        .share_index = place.index,
+        .share_count = place.count,
+        .up_timeout_ms = (uint32_t)time_left_ms(run->deadline_ms) + 1,
+        .node_timeout_ms = (uint32_t)run->options.node_timeout_ms,
+        .grace_ms = (uint32_t)run->options.grace_ms,
+        .head_group = run->foreground ? getpgrp() : 0,
+        .cwd = cwd,
+        .head = run->rank == 0 ? run->options.program : none,
+        .nodes = make_nodes(offers, run->size),
+    };
+    if (!cwd || !start.nodes) {
+        err_set_errno(error, errno, "cannot tell the working directory");
+        free(cwd);
+        return false;
+    }
+    memcpy(start.secret, offers[0].secret, sizeof start.secret);
+    control_start_pack(&body, &start);
+    if (run->control)
+        link_send_pack(run->control, CONTROL_START, 0, 0, &body);
+    pack_fini(&body);
+    for (uint32_t i = 0; i < run->size; i++)
+        free((char *)start.nodes[i].name);
+    free(start.nodes);
+    free(cwd);
+    return true;
+}
+
+bool run_join(struct run *run, dragon_error_t *error)
+{
+    struct pack mine = PACK_EMPTY;
+    struct boot_blob *blobs = NULL;
+    offer_pack(&mine, run);
+    struct boot_blob blob = {.data = mine.data, .length = mine.length};
+    dragon_err_t err = mine.failed ? err_set(error, DRAGON_ERR_NOMEM, "out of memory")
+                                   : boot_exchange(run->boot, &blob, &blobs, error);
+    pack_fini(&mine);
+    if (err != DRAGON_OK)
+        return false;
+    struct offer *offers = offers_read(blobs, run->size, error);
+    bool good = offers != NULL;
+    if (good) {
+        notice_shared_hosts(run, offers);
+        good = send_start(run, offers, error);
+    }
+    offers_free(offers, run->size);
+    boot_blobs_free(blobs, run->size);
+    return good;
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The connection of a process to the agent of its node. Each message that comes is for a group, but the
+// first, the welcome.
+#include "config.h"
+
+#include "client/client.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { WELCOME_MS = 10000, BODY_LIMIT = 64 << 20 };
+
+const char *dragon_version(void)
+{
+    return PACKAGE_VERSION;
+}
+
+void runtime_send(struct dragon_runtime *runtime, uint16_t type, struct pack *body)
+{
+    if (runtime->link)
+        link_send_pack(runtime->link, type, 0, 0, body);
+    else
+        pack_fini(body);
+}
+
+static void on_welcome(struct dragon_runtime *runtime, const struct link_message *message)
+{
+    struct unpack unpack = unpack_start(message->body, message->length);
+    uint32_t version = unpack_u32(&unpack);
+    const char *release = unpack_str(&unpack);
+    if (version != GROUP_WIRE_VERSION) {
+        snprintf(runtime->refusal, sizeof runtime->refusal,
+                 "the runtime is of release %.40s and this program of %s, which do not understand "
+                 "each other", release, PACKAGE_VERSION);
+        return;
+    }
+    runtime->node = unpack_u32(&unpack);
+    runtime->nodes = unpack_u32(&unpack);
+    const char *name = unpack_str(&unpack);
+    if (unpack_done(&unpack))
+        runtime->node_name = strdup(name);
+    else
+        snprintf(runtime->refusal, sizeof runtime->refusal, "the agent's welcome is not understood");
+}
+
+static void on_runtime_closed(void *arg, const char *reason)
+{
+    struct dragon_runtime *runtime = arg;
+    if (!runtime->refusal[0])
+        snprintf(runtime->refusal, sizeof runtime->refusal, "the runtime has ended: %s", reason);
+    link_destroy(runtime->link);
+    runtime->link = NULL;
+    groups_on_runtime_lost(runtime);
+}
+
+static void on_runtime_message(void *arg, const struct link_message *message)
+{
+    struct dragon_runtime *runtime = arg;
+    if (message->type == GC_WELCOME)
+        on_welcome(runtime, message);
+    else if (!group_on_message(runtime, message))
+        on_runtime_closed(runtime, "its agent sent something that is not understood");
+}
+
+static const struct link_handler runtime_handler = {.on_message = on_runtime_message,
+                                                    .on_closed = on_runtime_closed};
+
+dragon_err_t runtime_turn(struct dragon_runtime *runtime, int64_t deadline_ms)
+{
+    int wait = -1;
+    if (!runtime->link)
+        return DRAGON_ERR_PEER;
+    if (deadline_ms != DRAGON_FOREVER) {
+        wait = time_left_ms((uint64_t)deadline_ms);
+        if (wait == 0)
+            return DRAGON_ERR_TIMEOUT;
+    }
+    loop_turn(runtime->loop, wait);
+    return DRAGON_OK;
+}
+
+static int connect_agent(const char *path, dragon_error_t *error)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof address.sun_path) {
+        err_set(error, DRAGON_ERR_INVAL, "DRAGON_RUNTIME holds no socket's path: %.100s", path);
+        return -1;
+    }
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+        return fd;
+    int problem = errno;
+    if (fd >= 0)
+        close(fd);
+    if (problem == EACCES || problem == EPERM)
+        err_set(error, DRAGON_ERR_DENIED, "the runtime at %s belongs to another user", path);
+    else
+        err_set(error, DRAGON_ERR_PEER,
+                "the runtime at %s (DRAGON_RUNTIME) has ended: %s; unset DRAGON_RUNTIME to do "
+                "without it", path, strerror(problem));
+    return -1;
+}
+
+static dragon_err_t wait_for_welcome(struct dragon_runtime *runtime, dragon_error_t *error)
+{
+    struct pack hello = PACK_EMPTY;
+    int64_t deadline = (int64_t)time_now_ms() + WELCOME_MS;
+    pack_u32(&hello, GROUP_WIRE_VERSION);
+    pack_str(&hello, PACKAGE_VERSION);
+    runtime_send(runtime, GC_HELLO, &hello);
+    while (!runtime->node_name && !runtime->refusal[0]) {
+        dragon_err_t err = runtime_turn(runtime, deadline);
+        if (err == DRAGON_ERR_TIMEOUT)
+            return err_set(error, err, "the agent of this node did not answer within %d s",
+                           WELCOME_MS / 1000);
+    }
+    if (runtime->node_name)
+        return DRAGON_OK;
+    return err_set(error, runtime->link ? DRAGON_ERR_PROTO : DRAGON_ERR_PEER, "%s",
+                   runtime->refusal);
+}
+
+dragon_err_t dragon_runtime_attach(dragon_runtime_t **runtime_out, dragon_error_t *error)
+{
+    const char *path = getenv("DRAGON_RUNTIME");
+    if (!path || !*path)
+        return err_set(error, DRAGON_ERR_NOT_FOUND,
+                       "this process is not inside a runtime; start it with dragon-run");
+    dragon_error_t connect_error;
+    int fd = connect_agent(path, &connect_error);
+    if (fd < 0)
+        return err_set(error, connect_error.code, "%s", connect_error.text);
+    struct dragon_runtime *runtime = calloc(1, sizeof *runtime);
+    if (runtime)
+        runtime->loop = loop_create();
+    if (!runtime || !runtime->loop) {
+        close(fd);
+        free(runtime);
+        return err_set(error, DRAGON_ERR_NOMEM, "out of memory or descriptors");
+    }
+    runtime->link = link_create(runtime->loop, fd, BODY_LIMIT, &runtime_handler, runtime);
+    dragon_err_t err = runtime->link ? wait_for_welcome(runtime, error)
+                                     : err_set(error, DRAGON_ERR_NOMEM, "out of memory");
+    if (err != DRAGON_OK) {
+        dragon_runtime_detach(runtime);
+        return err;
+    }
+    *runtime_out = runtime;
+    return DRAGON_OK;
+}
+
+void dragon_runtime_detach(dragon_runtime_t *runtime)
+{
+    if (!runtime)
+        return;
+    link_destroy(runtime->link);
+    loop_destroy(runtime->loop);
+    free(runtime->node_name);
+    free(runtime);
+}
+
+uint32_t dragon_runtime_nodes(const dragon_runtime_t *runtime)
+{
+    return runtime->nodes;
+}
+
+uint32_t dragon_runtime_node(const dragon_runtime_t *runtime)
+{
+    return runtime->node;
+}
+
+const char *dragon_runtime_node_name(const dragon_runtime_t *runtime)
+{
+    return runtime->node_name;
+}
+
+int dragon_runtime_fd(const dragon_runtime_t *runtime)
+{
+    return loop_fd(runtime->loop);
+}
+
+int dragon_runtime_wait_ms(dragon_runtime_t *runtime)
+{
+    loop_later_run(runtime->loop);
+    return loop_wait_ms(runtime->loop);
+}
+
+dragon_err_t dragon_runtime_progress(dragon_runtime_t *runtime, int timeout_ms)
+{
+    if (!runtime->link)
+        return DRAGON_ERR_PEER;
+    loop_turn(runtime->loop, timeout_ms);
+    return runtime->link ? DRAGON_OK : DRAGON_ERR_PEER;
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Dispatch: which part of group/ takes which message. Two tables, one for what comes from nodes, one
+// for what comes from clients of this node.
+#include "config.h"
+
+#include "group/groups.h"
+
+#include "group/exchange.h"
+#include "group/host.h"
+#include "group/leader.h"
+#include "group/proto.h"
+
+#include <signal.h>
+
+struct groups {
+    struct groups_options options;
+    struct exchanges *exchanges;
+    struct host *host;
+    struct leader *leader; // on node 0
+};
+
+struct groups *groups_create(const struct groups_options *options)
+{
+    struct groups *groups = calloc(1, sizeof *groups);
+    if (!groups)
+        return NULL;
+    bool leads = tree_here(options->tree) == 0;
+    groups->options = *options;
+    groups->exchanges = exchanges_create(options->tree);
+    if (groups->exchanges && leads)
+        groups->leader = leader_create(options, groups->exchanges);
+    if (groups->exchanges)
+        groups->host = host_create(options, groups->exchanges, leads ? leader_on_started : NULL,
+                                   groups->leader);
+    if (!groups->host || (leads && !groups->leader)) {
+        groups_destroy(groups);
+        return NULL;
+    }
+    return groups;
+}
+
+void groups_destroy(struct groups *groups)
+{
+    if (!groups)
+        return;
+    host_destroy(groups->host);
+    leader_destroy(groups->leader);
+    exchanges_destroy(groups->exchanges);
+    free(groups);
+}
+
+static bool on_client_bound(struct groups *groups, const struct link_message *message)
+{
+    struct unpack unpack = unpack_start(message->body, message->length);
+    uint64_t session = unpack_u64(&unpack);
+    uint16_t type = unpack_u16(&unpack);
+    if (unpack.failed)
+        return false;
+    groups->options.to_client(groups->options.arg, session, type, unpack.at, unpack_left(&unpack));
+    return true;
+}
+
+bool groups_on_node_message(struct groups *groups, const struct link_message *message)
+{
+    struct leader *leader = groups->leader;
+    struct host *host = groups->host;
+    switch (message->type) {
+    case GN_SUBMIT:
+        return leader && leader_on_submit(leader, message);
+    case GN_EXITS:
+        return leader && leader_on_exits(leader, message);
+    case GN_ABORT:
+        return leader && leader_on_abort(leader, message);
+    case GN_BROKEN:
+        return leader && leader_on_broken(leader, message);
+    case GN_ASK:
+        return leader && leader_on_ask(leader, message);
+    case GN_SESSION_GONE:
+        return leader && leader_on_session_gone(leader, message);
+    case GN_PREPARE:
+        return host_on_prepare(host, message);
+    case GN_SIGNAL:
+        return host_on_signal(host, message);
+    case GN_END:
+        return host_on_end(host, message);
+    case GN_CREDIT:
+        return host_on_credit(host, message);
+    case GN_INPUT:
+        return host_on_input(host, message);
+    case GN_MODEX:
+    case GN_MODEX_GOT:
+        return host_on_modex(host, message);
+    case GN_GATHER:
+    case GN_SPREAD:
+        return exchanges_on_message(groups->exchanges, message);
+    case GN_CLIENT:
+        return on_client_bound(groups, message);
+    default:
+        return false;
+    }
+}
+
+// ---- clients: their messages are checked where they are used, and only passed on here
+
+static bool client_start(struct groups *groups, uint64_t session, struct unpack *unpack)
+{
+    struct pack body = PACK_EMPTY;
+    uint32_t request = unpack_u32(unpack);
+    pack_u64(&body, session);
+    pack_u32(&body, request);
+    struct group_spec spec;
+    bool good = !unpack->failed && group_spec_unpack(unpack, &spec) && unpack_done(unpack);
+    if (good) {
+        group_spec_pack(&body, &spec);
+        group_spec_fini(&spec);
+        tree_send(groups->options.tree, 0, GN_SUBMIT, &body);
+    }
+    pack_fini(&body);
+    return good;
+}
+
+static bool client_signal(struct groups *groups, struct unpack *unpack)
+{
+    struct pack body = PACK_EMPTY;
+    uint64_t group = unpack_u64(unpack);
+    int32_t rank = unpack_i32(unpack);
+    uint32_t signal = unpack_u32(unpack);
+    if (!unpack_done(unpack) || signal >= NSIG)
+        return false;
+    pack_u64(&body, group);
+    pack_i32(&body, rank);
+    pack_u32(&body, signal);
+    tree_send(groups->options.tree, 0, GN_ASK, &body);
+    return true;
+}
+
+static bool client_credit(struct groups *groups, struct unpack *unpack)
+{
+    struct pack body = PACK_EMPTY;
+    uint64_t group = unpack_u64(unpack);
+    uint32_t node = unpack_u32(unpack), bytes = unpack_u32(unpack);
+    if (!unpack_done(unpack) || node >= tree_count(groups->options.tree))
+        return false;
+    pack_u64(&body, group);
+    pack_u32(&body, bytes);
+    tree_send(groups->options.tree, node, GN_CREDIT, &body);
+    return true;
+}
+
+static bool client_input(struct groups *groups, struct unpack *unpack)
+{
+    struct pack body = PACK_EMPTY;
+    size_t length;
+    uint64_t group = unpack_u64(unpack);
+    uint32_t node = unpack_u32(unpack);
+    const void *data = unpack_bytes(unpack, &length);
+    if (!unpack_done(unpack) || node >= tree_count(groups->options.tree) ||
+        length > GROUP_INPUT_WINDOW)
+        return false;
+    pack_u64(&body, group);
+    pack_bytes(&body, data, length);
+    tree_send(groups->options.tree, node, GN_INPUT, &body);
+    return true;
+}
+
+bool groups_on_client_message(struct groups *groups, uint64_t session,
+                              const struct link_message *message)
+{
+    struct unpack unpack = unpack_start(message->body, message->length);
+    switch (message->type) {
+    case GC_START:
+        return client_start(groups, session, &unpack);
+    case GC_SIGNAL:
+        return client_signal(groups, &unpack);
+    case GC_CREDIT:
+        return client_credit(groups, &unpack);
+    case GC_INPUT:
+        return client_input(groups, &unpack);
+    default:
+        return false;
+    }
+}
+
+void groups_session_gone(struct groups *groups, uint64_t session)
+{
+    struct pack body = PACK_EMPTY;
+    pack_u64(&body, session);
+    tree_send(groups->options.tree, 0, GN_SESSION_GONE, &body);
+}
+
+size_t groups_signal_ranks(struct groups *groups, int signal)
+{
+    return host_signal_ranks(groups->host, signal);
+}
+
+size_t groups_running_ranks(const struct groups *groups)
+{
+    return host_running_ranks(groups->host);
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Input of rank 0: see input.h.
+#include "config.h"
+
+#include "group/input.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+void input_init(struct input *input, void (*on_taken)(void *arg, uint32_t bytes), void *arg)
+{
+    *input = (struct input){.fd = -1, .on_taken = on_taken, .arg = arg};
+}
+
+void input_fini(struct input *input)
+{
+    loop_watch_destroy(input->watch);
+    if (input->fd >= 0)
+        close(input->fd);
+    pack_fini(&input->waiting);
+    input->watch = NULL;
+    input->fd = -1;
+}
+
+void input_close(struct input *input)
+{
+    size_t dropped = input->waiting.length - input->start;
+    input_fini(input);
+    input->start = 0;
+    input->opened = true;
+    if (dropped)
+        input->on_taken(input->arg, (uint32_t)dropped);
+}
+
+static void input_write(struct input *input)
+{
+    size_t before = input->start;
+    bool broken = false;
+    while (input->start < input->waiting.length) {
+        ssize_t sent = write(input->fd, input->waiting.data + input->start,
+                             input->waiting.length - input->start);
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent < 0) {
+            broken = errno != EAGAIN;
+            break;
+        }
+        input->start += (size_t)sent;
+    }
+    uint32_t taken = (uint32_t)(input->start - before);
+    if (input->start == input->waiting.length)
+        input->start = input->waiting.length = 0;
+    loop_watch_set(input->watch, input->waiting.length ? LOOP_WRITE : 0);
+    if (taken)
+        input->on_taken(input->arg, taken);
+    if (broken || (input->ended && input->waiting.length == 0))
+        input_close(input);
+}
+
+static void on_input_ready(void *arg, int events)
+{
+    (void)events;
+    input_write(arg);
+}
+
+bool input_open(struct input *input, struct loop *loop, int fd)
+{
+    input->watch = loop_watch_create(loop, fd, on_input_ready, input);
+    input->opened = true;
+    if (!input->watch) {
+        close(fd);
+        return false;
+    }
+    input->fd = fd;
+    input_write(input);
+    return true;
+}
+
+void input_add(struct input *input, const void *data, size_t length)
+{
+    if (input->opened && input->fd < 0) {
+        if (length)
+            input->on_taken(input->arg, (uint32_t)length);
+        return;
+    }
+    if (length == 0)
+        input->ended = true;
+    else
+        pack_raw(&input->waiting, data, length);
+    if (input->fd >= 0)
+        input_write(input);
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The listener: see listener.h. When its table of unproven connections is full it stops accepting;
+// the next one leaves by its time limit at the latest.
+#include "config.h"
+
+#include "net/listener.h"
+
+#include "base/base.h"
+#include "net/handshake.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct pending {
+    struct listener *listener; // borrowed
+    struct handshake *handshake;
+};
+
+struct listener {
+    struct loop *loop; // borrowed
+    struct loop_watch *watch;
+    void (*on_peer)(void *arg, int fd, const uint8_t *hello);
+    void *arg;
+    const char *purpose;
+    uint8_t secret[AUTH_SECRET_BYTES];
+    struct pending pending[LISTENER_PENDING];
+    int fd;
+};
+
+static struct pending *free_place(struct listener *listener)
+{
+    for (size_t i = 0; i < LISTENER_PENDING; i++)
+        if (!listener->pending[i].handshake)
+            return &listener->pending[i];
+    return NULL;
+}
+
+static void on_proven(void *arg, int fd, const uint8_t *hello, const char *reason)
+{
+    struct pending *pending = arg;
+    struct listener *listener = pending->listener;
+    pending->handshake = NULL;
+    loop_watch_set(listener->watch, LOOP_READ);
+    if (fd >= 0)
+        listener->on_peer(listener->arg, fd, hello);
+    else
+        log_debug("refused a connection, reason %s", reason);
+}
+
+static void on_connection(void *arg, int events)
+{
+    struct listener *listener = arg;
+    struct pending *pending = free_place(listener);
+    (void)events;
+    if (!pending) {
+        loop_watch_set(listener->watch, 0);
+        return;
+    }
+    int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), on = 1;
+    if (fd < 0)
+        return;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    pending->handshake =
+        handshake_start(listener->loop, fd, listener->secret, listener->purpose, NULL,
+                        LISTENER_TIMEOUT_MS, on_proven, pending);
+}
+
+struct listener *listener_create(struct loop *loop, int fd, const uint8_t *secret,
+                                 const char *purpose,
+                                 void (*on_peer)(void *arg, int fd, const uint8_t *hello), void *arg)
+{
+    struct listener *listener = calloc(1, sizeof *listener);
+    if (!listener) {
+        close(fd);
+        return NULL;
+    }
+    *listener = (struct listener){
+        .loop = loop, .on_peer = on_peer, .arg = arg, .purpose = purpose, .fd = fd};
+    memcpy(listener->secret, secret, AUTH_SECRET_BYTES);
+    for (size_t i = 0; i < LISTENER_PENDING; i++)
+        listener->pending[i].listener = listener;
+    listener->watch = loop_watch_create(loop, fd, on_connection, listener);
+    if (!listener->watch) {
+        listener_destroy(listener);
+        return NULL;
+    }
+    loop_watch_set(listener->watch, LOOP_READ);
+    return listener;
+}
+
+void listener_destroy(struct listener *listener)
+{
+    if (!listener)
+        return;
+    for (size_t i = 0; i < LISTENER_PENDING; i++)
+        handshake_cancel(listener->pending[i].handshake);
+    loop_watch_destroy(listener->watch);
+    close(listener->fd);
+    free(listener);
+}
