@@ -247,10 +247,9 @@ static void on_tree_up(void *arg)
     struct pack empty = PACK_EMPTY;
     agent->phase = PHASE_UP;
     agent->was_up = true;
-    if (!leads(agent))
-        return;
     control_send(agent, CONTROL_UP, &empty);
-    agent_start_head(agent);
+    if (leads(agent))
+        agent_start_head(agent);
 }
 
 static void on_tree_failed(void *arg, const char *reason)
@@ -290,9 +289,6 @@ static void on_tree_message(void *arg, const struct link_message *message)
     if (!good)
         log_debug("dropped a message of type %u from node %u that is not understood", message->type,
                   message->source);
-    // Messages may be what the end waits for.
-    if (agent->phase == PHASE_STOPPING)
-        loop_later_add(agent->loop, &agent->check);
 }
 
 static void on_tree_lost(void *arg, uint32_t node, const char *reason)
@@ -349,6 +345,13 @@ static void to_client(void *arg, uint64_t session, uint16_t type, const void *bo
         sessions_send(agent->sessions, session, type, body, length);
 }
 
+static void on_rank_exit(void *arg)
+{
+    struct agent *agent = arg;
+    if (agent->phase == PHASE_STOPPING)
+        loop_later_add(agent->loop, &agent->check);
+}
+
 // ---- joining
 
 static bool copy_nodes(struct agent *agent)
@@ -402,6 +405,7 @@ static bool open_services(struct agent *agent, dragon_error_t *error)
         .nofile = &agent->options.nofile,
         .start_timeout_ms = 60000,
         .to_client = to_client,
+        .on_rank_exit = on_rank_exit,
         .arg = agent,
     };
     agent->groups = groups_create(&groups);

@@ -14,7 +14,7 @@ enum control_type {
     CONTROL_SETUP = 1,  // run to agent, first: struct control_setup
     CONTROL_READY,      // agent to run: struct control_ready
     CONTROL_START,      // run to agent: struct control_start
-    CONTROL_UP,         // agent to run, on node 0: the runtime is up, the head is started; empty
+    CONTROL_UP,         // agent to run: this node and all below it are up; empty
     CONTROL_SIGNAL,     // run to agent: u32 signal, for the head program
     CONTROL_STOP,       // run to agent: u32 signal, text why: end the whole runtime
     CONTROL_ENDED,      // agent to run, last: i32 exit code, text of the cause or empty

@@ -8,9 +8,10 @@
 //               get of everybody's pieces
 //     leave     finalize
 //
-// Values are short, must not hold blanks, and are silently cut by hydra when too long. So a blob is
-// cut into pieces in Base64 under numbered keys, dragon-boot-<rank>-<piece>; the first tells how many
-// bytes there are. The protocol has no way to ask who is missing from a barrier.
+// Values are short and must not hold blanks. Hydra silently cuts those above 1023 characters,
+// whatever it announces, and Slurm takes a request line above 1024 for two. So a blob is cut into
+// pieces in Base64 under numbered keys, dragon-boot-<rank>-<piece>, each put in one line of at most
+// PUT_LIMIT; the first piece tells how many bytes there are. The protocol has no way to ask who is missing from a barrier.
 #include "config.h"
 
 #include "boot/internal.h"
@@ -23,11 +24,14 @@
 enum {
     NAME_BYTES = 260,
     KEY_BYTES = 40,
-    VALUE_LIMIT = 1023, // characters that hydra really keeps, whatever it announces
-    VALUE_LEAST = 64,   // the first piece must hold the length at least
-    LINE_LIMIT = 4096,  // of an answer; our own are far below
+    PUT_LIMIT = 1000,  // characters of a line with a value
+    PUT_OTHERS = 32,   // of these: commands and names of words
+    VALUE_LEAST = 64,  // the first piece must hold the length at least
+    LINE_LIMIT = 4096, // of an answer
     LEAVE_MS = 2000,
 };
+
+_Static_assert(PUT_LIMIT - PUT_OTHERS - KEY_BYTES - NAME_BYTES > VALUE_LEAST, "room for values");
 
 struct pmi1 {
     int fd; // owned
@@ -139,7 +143,7 @@ static dragon_err_t start_session(const struct boot *boot, struct pmi1 *pmi, dra
     if (!pmi1_number(line, "keylen_max", KEY_BYTES, 1 << 20, &keys) ||
         !pmi1_number(line, "vallen_max", VALUE_LEAST, 1 << 30, &values))
         return garbage(pmi, "get_maxes", line, error);
-    pmi->value_limit = values - 1 < VALUE_LIMIT ? (size_t)values - 1 : VALUE_LIMIT;
+    pmi->value_limit = (size_t)values - 1;
     err = send_line(boot, pmi, error, "cmd=get_my_kvsname\n");
     if (!err)
         err = expect(boot, pmi, "my_kvsname", boot->deadline_ms, line, error);
@@ -147,6 +151,9 @@ static dragon_err_t start_session(const struct boot *boot, struct pmi1 *pmi, dra
         return err;
     if (!pmi1_word(line, "kvsname", pmi->name, sizeof pmi->name))
         return garbage(pmi, "get_my_kvsname", line, error);
+    size_t fits = PUT_LIMIT - PUT_OTHERS - KEY_BYTES - strlen(pmi->name);
+    if (pmi->value_limit > fits)
+        pmi->value_limit = fits;
     return DRAGON_OK;
 }
 
@@ -241,7 +248,7 @@ static void key_name(char key_out[KEY_BYTES], uint32_t rank, uint32_t piece)
 static dragon_err_t put_piece(struct boot *boot, struct pmi1 *pmi, uint32_t piece,
                               const uint8_t *data, size_t length, dragon_error_t *error)
 {
-    char key[KEY_BYTES], value[VALUE_LIMIT + 1], line[LINE_LIMIT];
+    char key[KEY_BYTES], value[PUT_LIMIT], line[LINE_LIMIT];
     key_name(key, boot->rank, piece);
     pmi1_encode(data, length, value);
     dragon_err_t err =

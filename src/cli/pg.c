@@ -186,16 +186,22 @@ static dragon_err_t apply(dragon_group_t *group, const struct pg_options *option
     return err;
 }
 
+struct told {
+    int interrupts; // Ctrl-C
+    bool stop;      // by a signal to us, of which whoever sent it knows
+};
+
 // Ctrl-C once is passed on, twice stops the group, a third time leaves it to the runtime.
-static void on_signal(dragon_group_t *group, int signal, int *interrupts)
+static void on_signal(dragon_group_t *group, int signal, struct told *told)
 {
-    if (signal == SIGTERM || signal == SIGHUP)
+    if (signal == SIGTERM || signal == SIGHUP) {
+        told->stop = true;
         dragon_group_stop(group);
-    else if (signal != SIGINT)
+    } else if (signal != SIGINT)
         dragon_group_signal(group, DRAGON_ALL_RANKS, signal);
-    else if (++*interrupts == 1)
+    else if (++told->interrupts == 1)
         dragon_group_signal(group, DRAGON_ALL_RANKS, SIGINT);
-    else if (*interrupts == 2) {
+    else if (told->interrupts == 2) {
         log_notice("interrupted twice: stopping the group; once more leaves at once");
         dragon_group_stop(group);
     } else
@@ -204,17 +210,20 @@ static void on_signal(dragon_group_t *group, int signal, int *interrupts)
 
 static int wait_for_group(dragon_runtime_t *runtime, dragon_group_t *group, int signal_fd)
 {
-    int interrupts = 0;
-    while (dragon_group_wait(group, 0) == DRAGON_ERR_TIMEOUT) {
+    struct told told = {0};
+    dragon_err_t err;
+    while ((err = dragon_group_wait(group, 0)) == DRAGON_ERR_TIMEOUT) {
         struct pollfd fds[] = {{.fd = dragon_runtime_fd(runtime), .events = POLLIN},
                                {.fd = signal_fd, .events = POLLIN}};
         struct signalfd_siginfo info;
         poll(fds, 2, dragon_runtime_wait_ms(runtime));
         while (read(signal_fd, &info, sizeof info) == (ssize_t)sizeof info)
-            on_signal(group, (int)info.ssi_signo, &interrupts);
+            on_signal(group, (int)info.ssi_signo, &told);
     }
     int code = dragon_group_exit_code(group);
-    if (code != 0 && *dragon_group_cause(group))
+    // When the runtime itself has ended, dragon-run says why.
+    bool known = told.stop || err == DRAGON_ERR_PEER;
+    if (code != 0 && !known && *dragon_group_cause(group))
         log_error("%s", dragon_group_cause(group));
     return code < 0 ? EXIT_OURS : code;
 }

@@ -27,6 +27,7 @@ struct groups_options {
     uint64_t start_timeout_ms;   // from the order to start until all nodes are ready
     // A message for a client of this node; one that is gone is ignored.
     void (*to_client)(void *arg, uint64_t session, uint16_t type, const void *body, size_t length);
+    void (*on_rank_exit)(void *arg); // a process of this node has ended
     void *arg;
 };
 

@@ -173,10 +173,12 @@ static void on_rank_over(void *arg, struct rank *rank)
 static void on_rank_exited(void *arg, struct rank *rank)
 {
     struct hosted *hosted = arg;
+    const struct groups_options *options = &hosted->host->options;
     if (hosted->mpi_job)
         mpi_job_rank_exited(hosted->mpi_job, rank->number);
     else
         rank->settled = true;
+    options->on_rank_exit(options->arg);
 }
 
 // ---- starting
