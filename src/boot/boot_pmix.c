@@ -238,6 +238,12 @@ static struct batch *gets_start(const struct boot *boot, const char *key, uint32
     return batch;
 }
 
+// Also after batch_wait: only `done` orders what the other thread wrote before what is read here.
+static pmix_status_t entry_status(const struct entry *entry)
+{
+    return atomic_load(&entry->done) ? entry->status : PMIX_ERR_TIMEOUT;
+}
+
 static dragon_err_t batch_wait(const struct boot *boot, const struct batch *batch,
                                uint64_t until_ms)
 {
@@ -268,7 +274,7 @@ static void missing_hosts(const struct boot *boot, const bool *here, char *text,
         const struct entry *entry = &batch->entries[0];
         char name[HOST_BYTES] = "";
         if (batch_wait(boot, batch, soon(boot, BLAME_MS / HOSTS_SHOWN)) == DRAGON_OK &&
-            entry->status == PMIX_SUCCESS)
+            entry_status(entry) == PMIX_SUCCESS)
             snprintf(name, sizeof name, "%.*s", (int)entry->length, (const char *)entry->data);
         batch_unref(batch);
         if (!name[0] || strstr(text, name) || length >= room - HOST_BYTES)
@@ -293,9 +299,8 @@ static bool find_missing(const struct boot *boot, uint64_t limit_ms, bool *here)
     batch_wait(boot, batch, soon(boot, limit_ms));
     for (uint32_t i = 0; i < asked; i++) {
         const struct entry *entry = &batch->entries[i];
-        bool done = atomic_load(&entry->done);
-        if (done && (entry->status == PMIX_SUCCESS ||
-                     boot_pmix_err(entry->status) == DRAGON_ERR_UNSUPPORTED))
+        dragon_err_t err = boot_pmix_err(entry_status(entry));
+        if (err == DRAGON_OK || err == DRAGON_ERR_UNSUPPORTED)
             continue;
         here[entry->proc.rank] = false;
         missing++;
@@ -386,8 +391,8 @@ static dragon_err_t fence(struct boot *boot, dragon_error_t *error)
         missing_error(boot, reserve_ms, error);
     else if (err)
         boot_wait_error(boot, err, what, error);
-    else if (batch->entries[0].status != PMIX_SUCCESS)
-        err = pmix_error(batch->entries[0].status, what, error);
+    else if (entry_status(&batch->entries[0]) != PMIX_SUCCESS)
+        err = pmix_error(entry_status(&batch->entries[0]), what, error);
     batch_unref(batch);
     return err;
 }
@@ -406,11 +411,11 @@ static dragon_err_t arrival_error(const struct boot *boot, const struct entry *e
         hosts[0] = '\0';
     }
     free(here);
-    const char *says = atomic_load(&entry->done) ? PMIx_Error_string(entry->status) : "nothing";
     return err_set(error, DRAGON_ERR_PROTO,
                    "the launcher reported that addresses were exchanged, but that of rank %u%s did "
                    "not come to rank %u (the PMIx server says %s); %s",
-                   entry->proc.rank, hosts, boot->rank, says, advice);
+                   entry->proc.rank, hosts, boot->rank, PMIx_Error_string(entry_status(entry)),
+                   advice);
 }
 
 static dragon_err_t take_blobs(const struct boot *boot, struct batch *batch,
@@ -418,7 +423,7 @@ static dragon_err_t take_blobs(const struct boot *boot, struct batch *batch,
 {
     for (size_t i = 0; i < batch->count; i++) {
         struct entry *entry = &batch->entries[i];
-        if (!atomic_load(&entry->done) || entry->status != PMIX_SUCCESS)
+        if (entry_status(entry) != PMIX_SUCCESS)
             return arrival_error(boot, entry, error);
         dragon_err_t err =
             boot_unwrap(entry->data, entry->length, entry->proc.rank, &table[entry->proc.rank]);

@@ -73,8 +73,10 @@ static void accept_all(struct rendezvous *r)
         }
         if (errno == ECONNABORTED || errno == EINTR)
             continue;
-        if (errno != EAGAIN) // no descriptors or memory just now
+        if (errno != EAGAIN) { // no descriptors or memory just now
+            r->accept_failure = errno;
             r->accept_at_ms = time_now_ms() + ACCEPT_PAUSE_MS;
+        }
         return;
     }
 }
@@ -174,7 +176,10 @@ static dragon_err_t missing_error(struct rendezvous *r, dragon_error_t *error)
     here[0] = true;
     for (uint32_t i = 1; i < r->boot->size; i++)
         here[i] = r->by_rank[i] && r->by_rank[i]->state >= CONN_DELIVERED;
-    if (r->refused)
+    if (r->accept_failure)
+        snprintf(refused, sizeof refused, "; rank 0 could not accept them: %s",
+                 strerror(r->accept_failure));
+    else if (r->refused)
         snprintf(refused, sizeof refused, "; %zu connection%s refused, the last from %s",
                  r->refused, r->refused == 1 ? " was" : "s were", r->refusal);
     err_set(error, DRAGON_ERR_TIMEOUT, "%s did not come within %s%s",

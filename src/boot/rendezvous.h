@@ -57,6 +57,7 @@ struct rendezvous {
     uint64_t accept_at_ms; // not before
     struct pack sent;      // the table with its header
     struct conn *lost;     // set once: a rank whose connection broke
+    int accept_failure;    // errno of the last one, for the text about missing ranks
     size_t refused;
     char refusal[BOOT_TEXT_BYTES]; // of the last one
 };
