@@ -39,7 +39,7 @@ static void explicit_leave(struct boot *boot)
     explicit_free(boot->own);
 }
 
-// /dev/fd/N is opened anew where that is possible, so that ranks sharing it do not share a position.
+// /dev/fd/N is opened anew where that is possible: ranks that share it must not share a position.
 static int open_secret(const char *path, bool *inherited_out)
 {
     long long number;

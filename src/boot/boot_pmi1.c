@@ -11,7 +11,8 @@
 // Values are short and must not hold blanks. Hydra silently cuts those above 1023 characters,
 // whatever it announces, and Slurm takes a request line above 1024 for two. So a blob is cut into
 // pieces in Base64 under numbered keys, dragon-boot-<rank>-<piece>, each put in one line of at most
-// PUT_LIMIT; the first piece tells how many bytes there are. The protocol has no way to ask who is missing from a barrier.
+// PUT_LIMIT; the first piece tells how many bytes there are. The protocol
+// has no way to ask who is missing from a barrier.
 #include "config.h"
 
 #include "boot/internal.h"

@@ -8,12 +8,12 @@
 //
 // No call of libpmix can be trusted to come back: a server that is stopped or cut off answers
 // nothing. The blocking ones run in a thread that is abandoned then (boot_run), the others answer
-// into a struct batch, which lives until the last callback was made, whenever that is. Callbacks run
-// on libpmix's own thread; they record and wake, nothing else.
+// into a struct batch, which lives until the last callback was made, whenever that is. Callbacks
+// run on libpmix's own thread; they record and wake, nothing else.
 //
-// A fence may report success and have moved nothing (some servers are local stubs), so only the data
-// of every rank counts. When the fence does not end, each rank is asked for its data: those that
-// have none did not come.
+// A fence may report success and have moved nothing (some servers are local stubs), so only the
+// data of every rank counts. When the fence does not end, each rank is asked for its data: those
+// that have none did not come.
 #include "config.h"
 
 #include <pmix.h> // first: it has inline functions with calls that base/banned.h bans

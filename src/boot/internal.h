@@ -59,8 +59,8 @@ dragon_err_t boot_recv_some(const struct boot *boot, int fd, void *data, size_t 
                             uint64_t until_ms, size_t *length_out);
 
 // Runs fn(arg) in a thread of its own and waits for its end: for calls that may block for ever.
-// On OK (it ended) and NOMEM, SYS (it never started) arg stays the caller's. On TIMEOUT and CANCELED
-// the thread is abandoned and owns arg: it calls drop(arg) should fn ever return.
+// On OK (it ended) and NOMEM, SYS (it never started) arg stays the caller's. On TIMEOUT and
+// CANCELED the thread is abandoned and owns arg: it calls drop(arg) should fn ever return.
 dragon_err_t boot_run(const struct boot *boot, void (*fn)(void *arg), void (*drop)(void *arg),
                       void *arg, uint64_t until_ms);
 

@@ -7,9 +7,9 @@
 //
 // and may be REFUSED from LENGTH's place on: it is told why, and closed once it has read that.
 // Before RESPONSE is through a connection is anybody's: there are at most UNPROVEN_LIMIT of them,
-// with a few seconds each, and whatever they send costs only themselves. Later ones are ranks, at most
-// one connection each; one that breaks after it delivered ends the start for all at once, since
-// its process is gone.
+// with a few seconds each, and whatever they send costs only themselves. Later ones are ranks, at
+// most one connection each; one that breaks after it delivered ends the start for all at once,
+// since its process is gone.
 //
 // Known limit: all tables leave through rank 0, so for n ranks it sends n * n addresses; at 5000
 // ranks of 300 bytes that is 7.5 GB. Larger runs are started by a PMIx launcher.

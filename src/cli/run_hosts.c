@@ -11,6 +11,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -55,7 +56,12 @@ static int start_peer(struct run *run, char **argv, int null, int secret_fd)
 {
     enum spawn_step step;
     pid_t pid;
-    struct spawn spawn = {.path = "/proc/self/exe",
+    char self[PATH_MAX]; // not /proc/self/exe itself, after which the process would be named
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (length < 0)
+        return errno;
+    self[length] = 0;
+    struct spawn spawn = {.path = self,
                           .argv = argv,
                           .env = environ,
                           .stdio = {null, 1, 2},
