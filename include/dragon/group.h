@@ -123,8 +123,8 @@ DRAGON_API uint32_t dragon_group_size(const dragon_group_t *group);
  * do not count. 124: the time limit. 125: a failure of the runtime, or an MPI rank that never reached
  * it. Before the end: -1. */
 DRAGON_API int dragon_group_exit_code(const dragon_group_t *group);
-/* Why it is not 0: rank, host, process and cause. "" before the end or when all went well. Valid until
- * the group is destroyed. */
+/* Why it is not 0: rank, host, process and cause. "" before the end, when all went well, and when our
+ * standard output was closed (141). Valid until the group is destroyed. */
 DRAGON_API const char *dragon_group_cause(const dragon_group_t *group);
 
 typedef struct dragon_rank_status {

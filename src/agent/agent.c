@@ -110,7 +110,8 @@ static void agent_leave(struct agent *agent)
     agent->phase = PHASE_LEAVING;
     if (agent->head.pid > 0) {
         char text[200];
-        snprintf(text, sizeof text, "the program %.100s did not end when it was told to, and was killed",
+        snprintf(text, sizeof text,
+                 "the program %.100s did not end when it was told to, and was killed",
                  agent->start.head[0]);
         agent_set_cause(agent, 128 + SIGKILL, text);
     }
@@ -206,8 +207,9 @@ static void on_head_end(void *arg, int status)
         agent->exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
         // A head that was told to end is no surprise to anybody.
         if (WIFSIGNALED(status) && agent->phase == PHASE_UP)
-            snprintf(agent->cause, sizeof agent->cause, "the program %s was killed by signal %d (%s)",
-                     agent->start.head[0], WTERMSIG(status), strsignal(WTERMSIG(status)));
+            snprintf(agent->cause, sizeof agent->cause,
+                     "the program %s was killed by signal %d (%s)", agent->start.head[0],
+                     WTERMSIG(status), strsignal(WTERMSIG(status)));
     }
     if (agent->phase == PHASE_UP)
         agent_stop_all(agent, SIGTERM, agent->start.grace_ms);
@@ -298,8 +300,8 @@ static void on_tree_lost(void *arg, uint32_t node, const char *reason)
     if (agent->phase == PHASE_LEAVING)
         return;
     snprintf(text, sizeof text,
-             "node %u (%s) is lost: %s; its agent was killed, or the host or its network is down", node,
-             agent->nodes[node].name, reason);
+             "node %u (%s) is lost: %s; its agent was killed, or the host or its network is down",
+             node, agent->nodes[node].name, reason);
     if (node == tree_parent(agent->start.here, agent->start.fanout) && !leads(agent)) {
         agent->exit_code = 125; // node 0 says why; nothing holds us here any more
         agent_leave(agent);

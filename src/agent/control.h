@@ -11,20 +11,20 @@
 enum { CONTROL_FD = 3, CONTROL_BODY_LIMIT = 256 << 20 };
 
 enum control_type {
-    CONTROL_SETUP = 1,  // run to agent, first: struct control_setup
-    CONTROL_READY,      // agent to run: struct control_ready
-    CONTROL_START,      // run to agent: struct control_start
-    CONTROL_UP,         // agent to run: this node and all below it are up; empty
-    CONTROL_SIGNAL,     // run to agent: u32 signal, for the head program
-    CONTROL_STOP,       // run to agent: u32 signal, text why: end the whole runtime
-    CONTROL_ENDED,      // agent to run, last: i32 exit code, text of the cause or empty
+    CONTROL_SETUP = 1, // run to agent, first: struct control_setup
+    CONTROL_READY,     // agent to run: struct control_ready
+    CONTROL_START,     // run to agent: struct control_start
+    CONTROL_UP,        // agent to run: this node and all below it are up; empty
+    CONTROL_SIGNAL,    // run to agent: u32 signal, for the head program
+    CONTROL_STOP,      // run to agent: u32 signal, text why: end the whole runtime
+    CONTROL_ENDED,     // agent to run, last: i32 exit code, text of the cause or empty
 };
 
 struct control_setup {
     const char *run_dir; // exists, as shm_dir; both are removed by whoever is last
     const char *shm_dir;
-    bool listen;  // other nodes are to connect
-    bool local;   // all on this host: loopback will do
+    bool listen;         // other nodes are to connect
+    bool local;          // all on this host: loopback will do
     const char *network; // "": not chosen
 };
 void control_setup_pack(struct pack *pack, const struct control_setup *setup);
@@ -35,7 +35,8 @@ struct control_ready {
     char **addresses; // owned; empty when not listening
 };
 void control_ready_pack(struct pack *pack, const struct control_ready *ready);
-bool control_ready_unpack(struct unpack *unpack, struct control_ready *ready_out); // addresses owned
+bool control_ready_unpack(struct unpack *unpack,
+                          struct control_ready *ready_out); // addresses owned
 
 struct control_node {
     const char *name, *host_key;
@@ -50,9 +51,9 @@ struct control_start {
     uint32_t fanout;
     uint32_t share_index, share_count; // of the nodes on this host
     uint32_t up_timeout_ms, node_timeout_ms, grace_ms;
-    int32_t head_group; // the process group that the head joins; 0: its own
-    const char *cwd;    // of the head
-    char **head;        // owned when unpacked; empty but on node 0
+    int32_t head_group;         // the process group that the head joins; 0: its own
+    const char *cwd;            // of the head
+    char **head;                // owned when unpacked; empty but on node 0
     struct control_node *nodes; // owned when unpacked, `count` of them
 };
 void control_start_pack(struct pack *pack, const struct control_start *start);

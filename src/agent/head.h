@@ -18,7 +18,7 @@ struct head_options {
 };
 
 struct head {
-    pid_t pid; // 0: not running
+    pid_t pid;   // 0: not running
     bool joined; // it is in dragon-run's process group, so only it itself is signalled
     void (*on_exit)(void *arg, int status);
     void *arg;

@@ -155,7 +155,8 @@ struct sessions *sessions_create(struct loop *loop, const struct sessions_option
         err_set(error, DRAGON_ERR_NOMEM, "out of memory");
         return NULL;
     }
-    *sessions = (struct sessions){.loop = loop, .options = *options, .handler = handler, .arg = arg};
+    *sessions =
+        (struct sessions){.loop = loop, .options = *options, .handler = handler, .arg = arg};
     sessions->next_number = ((uint64_t)options->node << 32) + 1;
     sessions->fd = listen_at(options->path);
     if (sessions->fd >= 0)

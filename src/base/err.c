@@ -36,8 +36,9 @@ const char *dragon_err_text(dragon_err_t code)
     return "unknown error";
 }
 
-__attribute__((format(printf, 3, 0))) static void
-error_vset(dragon_error_t *error, dragon_err_t code, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void error_vset(dragon_error_t *error,
+                                                             dragon_err_t code, const char *format,
+                                                             va_list args)
 {
     if (!error)
         return;

@@ -29,7 +29,7 @@ void pack_u64(struct pack *pack, uint64_t value);
 void pack_i32(struct pack *pack, int32_t value);
 void pack_raw(struct pack *pack, const void *data, size_t length);   // the bytes alone
 void pack_bytes(struct pack *pack, const void *data, size_t length); // u32 length, bytes
-void pack_str(struct pack *pack, const char *text); // u32 length with the zero, text, zero
+void pack_str(struct pack *pack, const char *text);      // u32 length with the zero, text, zero
 void pack_strv(struct pack *pack, char *const *strings); // u32 count, strings; NULL is empty
 
 struct unpack {

@@ -5,6 +5,7 @@
 
 #include "base/base.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -130,13 +131,13 @@ bool env_setf(char ***env, const char *name, const char *format, ...)
 
 void env_unset(char **env, const char *name)
 {
-    char **entry = env_find(env, name);
-    if (!entry)
-        return;
-    free(*entry);
-    do
-        entry[0] = entry[1];
-    while (*entry++);
+    // All of them: a list that comes from elsewhere may hold a name twice.
+    for (char **entry; (entry = env_find(env, name));) {
+        free(*entry);
+        do
+            entry[0] = entry[1];
+        while (*entry++);
+    }
 }
 
 bool parse_number(const char *text, long long low, long long high, long long *out)
@@ -144,7 +145,8 @@ bool parse_number(const char *text, long long low, long long high, long long *ou
     char *end;
     errno = 0;
     long long value = strtoll(text, &end, 10);
-    if (end == text || *end || errno || value < low || value > high || text[0] == ' ')
+    if (end == text || *end || errno || value < low || value > high ||
+        isspace((unsigned char)text[0]))
         return false;
     *out = value;
     return true;
@@ -155,12 +157,13 @@ bool parse_duration(const char *text, uint64_t *ms_out)
     static const struct {
         const char *unit;
         double ms;
-    } units[] = {{"", 1e3}, {"s", 1e3}, {"ms", 1}, {"m", 6e4}, {"min", 6e4}, {"h", 36e5},
-                 {"d", 864e5}};
+    } units[] = {{"", 1e3},    {"s", 1e3},  {"ms", 1},   {"m", 6e4},
+                 {"min", 6e4}, {"h", 36e5}, {"d", 864e5}};
     char *end;
-    if (text[0] < '0' || text[0] > '9')
-        return false;
     double value = strtod(text, &end);
+    // Digits and a point only: strtod would take "0x10", "1e3" and "nan" too.
+    if (text[0] < '0' || text[0] > '9' || end != text + strspn(text, "0123456789."))
+        return false;
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
         if (strcmp(end, units[i].unit) != 0)
             continue;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The pmix kind: a PMIx client, and the only file that knows libpmix.
+// The pmix kind: a PMIx client. With pmix_batch.c the only file here that knows libpmix.
 //
 //     join      PMIx_Init, PMIx_Get of the job size
 //     exchange  PMIx_Put, PMIx_Commit, PMIx_Fence_nb with data collected, PMIx_Get_nb of every rank
@@ -18,12 +18,7 @@
 
 #include <pmix.h> // first: it has inline functions with calls that base/banned.h bans
 
-#include "boot/internal.h"
-
-#include <poll.h>
-#include <stdatomic.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
+#include "boot/pmix_batch.h"
 
 enum {
     LEAVE_MS = 3000,
@@ -112,95 +107,6 @@ static dragon_err_t run_error(const struct boot *boot, struct pmix *own, dragon_
 
 // --- calls whose answers come by callback
 
-struct entry {
-    struct batch *batch;
-    pmix_proc_t proc;
-    pmix_status_t status;
-    atomic_bool done; // status and data are valid
-    uint8_t *data;    // owned
-    size_t length;
-};
-
-// Shared by the caller and every callback still to come; the last one frees it.
-struct batch {
-    atomic_size_t users;
-    atomic_size_t pending;
-    int event_fd; // readable when nothing is pending
-    pmix_info_t info;
-    size_t count;
-    struct entry entries[];
-};
-
-static struct batch *batch_create(size_t count)
-{
-    struct batch *batch = calloc(1, sizeof *batch + count * sizeof batch->entries[0]);
-    if (!batch)
-        return NULL;
-    batch->event_fd = eventfd(0, EFD_CLOEXEC);
-    if (batch->event_fd < 0) {
-        free(batch);
-        return NULL;
-    }
-    atomic_init(&batch->users, count + 1);
-    atomic_init(&batch->pending, count);
-    batch->count = count;
-    for (size_t i = 0; i < count; i++)
-        batch->entries[i].batch = batch;
-    return batch;
-}
-
-static void batch_unref(struct batch *batch)
-{
-    if (!batch || atomic_fetch_sub(&batch->users, 1) != 1)
-        return;
-    for (size_t i = 0; i < batch->count; i++)
-        free(batch->entries[i].data);
-    PMIX_INFO_DESTRUCT(&batch->info);
-    close(batch->event_fd);
-    free(batch);
-}
-
-static void entry_finish(struct entry *entry, pmix_status_t status)
-{
-    struct batch *batch = entry->batch;
-    entry->status = status;
-    atomic_store(&entry->done, true);
-    if (atomic_fetch_sub(&batch->pending, 1) == 1)
-        eventfd_write(batch->event_fd, 1);
-    batch_unref(batch);
-}
-
-static void on_done(pmix_status_t status, void *arg)
-{
-    entry_finish(arg, status == PMIX_OPERATION_SUCCEEDED ? PMIX_SUCCESS : status);
-}
-
-static pmix_status_t entry_record(struct entry *entry, const void *data, size_t length)
-{
-    if (length > BOOT_WRAP_BYTES + BOOT_BLOB_LIMIT)
-        return PMIX_ERR_UNPACK_INADEQUATE_SPACE;
-    struct boot_blob copy;
-    if (!boot_blob_copy(data, length, &copy))
-        return PMIX_ERR_NOMEM;
-    entry->data = copy.data;
-    entry->length = copy.length;
-    return PMIX_SUCCESS;
-}
-
-static void on_value(pmix_status_t status, pmix_value_t *value, void *arg)
-{
-    struct entry *entry = arg;
-    if (status == PMIX_SUCCESS && !value)
-        status = PMIX_ERR_NOT_FOUND;
-    if (status == PMIX_SUCCESS && value->type == PMIX_BYTE_OBJECT)
-        status = entry_record(entry, value->data.bo.bytes, value->data.bo.size);
-    else if (status == PMIX_SUCCESS && value->type == PMIX_STRING && value->data.string)
-        status = entry_record(entry, value->data.string, strlen(value->data.string));
-    else if (status == PMIX_SUCCESS)
-        status = PMIX_ERR_TYPE_MISMATCH;
-    entry_finish(entry, status);
-}
-
 static struct batch *fence_start(const struct pmix *own)
 {
     struct batch *batch = batch_create(1);
@@ -211,9 +117,9 @@ static struct batch *fence_start(const struct pmix *own)
     PMIX_INFO_LOAD(&batch->info, PMIX_COLLECT_DATA, &collect, PMIX_BOOL);
     entry->proc = own->me;
     entry->proc.rank = PMIX_RANK_WILDCARD;
-    pmix_status_t status = PMIx_Fence_nb(&entry->proc, 1, &batch->info, 1, on_done, entry);
+    pmix_status_t status = PMIx_Fence_nb(&entry->proc, 1, &batch->info, 1, batch_on_done, entry);
     if (status != PMIX_SUCCESS) // then there is no callback
-        on_done(status, entry);
+        batch_on_done(status, entry);
     return batch;
 }
 
@@ -231,23 +137,12 @@ static struct batch *gets_start(const struct boot *boot, const char *key, uint32
         struct entry *entry = &batch->entries[i];
         entry->proc = own->me;
         entry->proc.rank = (uint32_t)(((uint64_t)first + i) % boot->size);
-        pmix_status_t status = PMIx_Get_nb(&entry->proc, key, &batch->info, 1, on_value, entry);
+        pmix_status_t status =
+            PMIx_Get_nb(&entry->proc, key, &batch->info, 1, batch_on_value, entry);
         if (status != PMIX_SUCCESS)
             entry_finish(entry, status == PMIX_OPERATION_SUCCEEDED ? PMIX_ERR_EMPTY : status);
     }
     return batch;
-}
-
-// Also after batch_wait: only `done` orders what the other thread wrote before what is read here.
-static pmix_status_t entry_status(const struct entry *entry)
-{
-    return atomic_load(&entry->done) ? entry->status : PMIX_ERR_TIMEOUT;
-}
-
-static dragon_err_t batch_wait(const struct boot *boot, const struct batch *batch,
-                               uint64_t until_ms)
-{
-    return boot_wait(boot, batch->event_fd, POLLIN, until_ms);
 }
 
 static uint64_t soon(const struct boot *boot, uint64_t limit_ms)

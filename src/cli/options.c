@@ -73,8 +73,8 @@ static const struct option_row *find_row(const struct options *options, int id)
 static void refuse_abbreviation(const struct options *options, const char *word, const char *name)
 {
     size_t length = strcspn(word, "=");
-    if (strncmp(word, "--", 2) == 0 && (length != strlen(name) + 2 ||
-                                        strncmp(word + 2, name, length - 2) != 0))
+    if (strncmp(word, "--", 2) == 0 &&
+        (length != strlen(name) + 2 || strncmp(word + 2, name, length - 2) != 0))
         options_refuse(options, "no option %.*s (is --%s meant?)", (int)length, word, name);
 }
 
@@ -107,8 +107,8 @@ int options_parse(const struct options *options, int argc, char **argv)
     char letters[3 * ROWS_LIMIT] = "+:hV";
     size_t count = 2, used = strlen(letters);
     for (const struct option_row *row = options->rows; row->name && count < ROWS_LIMIT; row++) {
-        longs[count++] = (struct option){
-            row->name, row->argument ? required_argument : no_argument, NULL, row->id};
+        longs[count++] = (struct option){row->name, row->argument ? required_argument : no_argument,
+                                         NULL, row->id};
         if (row->letter)
             used += (size_t)snprintf(letters + used, sizeof letters - used, "%c%s", row->letter,
                                      row->argument ? ":" : "");

@@ -18,9 +18,9 @@ struct option_row {
 };
 
 struct options {
-    const char *command; // "dragon-run"
-    const char *usage;   // what follows the command's name
-    const char *about;   // the first lines of the help, with examples
+    const char *command;           // "dragon-run"
+    const char *usage;             // what follows the command's name
+    const char *about;             // the first lines of the help, with examples
     const struct option_row *rows; // ends with an empty row; -h and -V are added
     // False: the value is wrong; `error` says how.
     bool (*take)(void *arg, int id, const char *value, dragon_error_t *error);

@@ -30,7 +30,8 @@ struct pg_options {
 static const struct option_row rows[] = {
     {'n', 'n', "ntasks", "N", NULL, "ranks; without: 1, with --pmi one a core of the runtime"},
     {OPTION_PPN, 0, "ppn", "K", NULL, "at most K ranks on a node"},
-    {OPTION_MAP_BY, 0, "map-by", "core|node", NULL, "fill node after node (core), or take turns (node)"},
+    {OPTION_MAP_BY, 0, "map-by", "core|node", NULL,
+     "fill node after node (core), or take turns (node)"},
     {OPTION_PMI, 0, "pmi", NULL, NULL, "the ranks are one MPI program"},
     {'l', 'l', "label", NULL, NULL, "begin each line of output with its rank"},
     {OPTION_ENV, 0, "env", "NAME[=VALUE]", NULL, "set a variable for the ranks; repeatable"},
@@ -120,7 +121,8 @@ static bool dragon_run_beside(char *path, size_t room)
     ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
     self[length > 0 ? length : 0] = 0;
     char *slash = strrchr(self, '/');
-    return slash && snprintf(path, room, "%.*s/dragon-run", (int)(slash - self), self) < (int)room &&
+    return slash &&
+           snprintf(path, room, "%.*s/dragon-run", (int)(slash - self), self) < (int)room &&
            access(path, X_OK) == 0;
 }
 
@@ -133,7 +135,8 @@ static int run_privately(char **argv)
     self[length > 0 ? length : 0] = 0;
     if (!dragon_run_beside(path, sizeof path))
         snprintf(path, sizeof path, "dragon-run");
-    bool good = strv_push(&words, "dragon-run") && strv_push(&words, "--") && strv_push(&words, self);
+    bool good =
+        strv_push(&words, "dragon-run") && strv_push(&words, "--") && strv_push(&words, self);
     for (int i = 1; good && argv[i]; i++)
         good = strv_push(&words, argv[i]);
     if (good)

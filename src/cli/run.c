@@ -139,7 +139,19 @@ static void parse(struct run *run, int argc, char **argv)
     if (given->up_timeout_ms == 0 || given->node_timeout_ms < 1000 ||
         given->up_timeout_ms > 86400000 || given->node_timeout_ms > 86400000 ||
         given->grace_ms > 86400000)
-        options_refuse(&options, "times are up to a day, --node-timeout from 1s, --up-timeout above 0");
+        options_refuse(&options,
+                       "times are up to a day, --node-timeout from 1s, --up-timeout above 0");
+}
+
+// Without them the first files that we open would be taken for standard streams, by libuv too.
+static void fill_streams(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
 }
 
 // The first rank needs a program; on a terminal that is a shell. All ranks of a launcher were called with
@@ -157,7 +169,8 @@ static void choose_program(struct run *run)
     shell[0] = getenv("SHELL");
     if (!shell[0] || !*shell[0])
         shell[0] = "/bin/sh";
-    log_notice("no program was given: this is a shell inside the runtime; leave it to end the runtime");
+    log_notice(
+        "no program was given: this is a shell inside the runtime; leave it to end the runtime");
     run->options.program = shell;
 }
 
@@ -261,6 +274,7 @@ int main(int argc, char **argv)
 {
     struct run run = {.signal_fd = -1};
     dragon_error_t error = {0};
+    fill_streams();
     log_open("dragon-run", "");
     parse(&run, argc, argv);
     choose_program(&run);

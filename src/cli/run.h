@@ -21,7 +21,7 @@ struct run_options {
     long long rank, size; // -1: not given
     const char *address, *secret_file;
     const char *base_dir, *shm_base_dir; // where our directories are made; NULL: the usual places
-    char **program;       // NULL-terminated words; empty: none
+    char **program;                      // NULL-terminated words; empty: none
 };
 
 struct run {
@@ -37,15 +37,15 @@ struct run {
     int agent_status;
     uint32_t rank, size;
     int signal_fd;
-    pid_t launcher;       // our parent, if its death is to end us; else 0
-    bool foreground;      // the head shares the terminal with us
+    pid_t launcher;  // our parent, if its death is to end us; else 0
+    bool foreground; // the head shares the terminal with us
     bool up;
-    bool ended;           // the agent has said how
+    bool ended; // the agent has said how
     int exit_code;
     char cause[512];
     struct control_ready ready;
     bool is_ready;
-    size_t peers;         // other dragon-runs that --test-hosts started and that still run
+    size_t peers; // other dragon-runs that --test-hosts started and that still run
 };
 
 // run_join.c: finds out who is in the run, and gives the agent the table of nodes.

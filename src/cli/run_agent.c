@@ -129,11 +129,8 @@ static int spawn_agent(struct run *run, const char *path, int fd)
 {
     char *argv[] = {"dragon-agent", NULL};
     enum spawn_step step;
-    struct spawn spawn = {.path = path,
-                          .argv = argv,
-                          .env = environ,
-                          .stdio = {0, 1, 2},
-                          .fd3 = fd};
+    struct spawn spawn = {
+        .path = path, .argv = argv, .env = environ, .stdio = {0, 1, 2}, .fd3 = fd};
     return spawn_start(&spawn, &run->agent, &step);
 }
 

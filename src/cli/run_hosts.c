@@ -61,11 +61,8 @@ static int start_peer(struct run *run, char **argv, int null, int secret_fd)
     if (length < 0)
         return errno;
     self[length] = 0;
-    struct spawn spawn = {.path = self,
-                          .argv = argv,
-                          .env = environ,
-                          .stdio = {null, 1, 2},
-                          .fd3 = secret_fd};
+    struct spawn spawn = {
+        .path = self, .argv = argv, .env = environ, .stdio = {null, 1, 2}, .fd3 = secret_fd};
     int problem = spawn_start(&spawn, &pid, &step);
     if (problem == 0 && children_add(run->children, pid, on_peer_exit, run))
         run->peers++;
@@ -78,19 +75,20 @@ static int start_peers(struct run *run, const char *address, int secret_fd)
     int problem = null < 0 ? errno : 0;
     for (long long rank = 1; rank < run->options.test_hosts && problem == 0; rank++) {
         char **argv = NULL;
-        bool good = strv_push(&argv, "dragon-run") && strv_pushf(&argv, "--rank=%lld", rank) &&
-                    strv_pushf(&argv, "--size=%lld", run->options.test_hosts) &&
-                    strv_pushf(&argv, "--address=%s", address) &&
-                    strv_push(&argv, "--secret-file=/dev/fd/3") &&
-                    // Below ours, so that ours can be removed with theirs in it.
-                    strv_pushf(&argv, "--directory=%s", run->run_dir) &&
-                    strv_pushf(&argv, "--shm-directory=%s", run->shm_dir) &&
-                    strv_pushf(&argv, "--fanout=%lld", run->options.fanout) &&
-                    strv_pushf(&argv, "--node-timeout=%llums",
-                               (unsigned long long)run->options.node_timeout_ms) &&
-                    strv_pushf(&argv, "--grace=%llums", (unsigned long long)run->options.grace_ms) &&
-                    strv_pushf(&argv, "--up-timeout=%llums",
-                               (unsigned long long)run->options.up_timeout_ms);
+        bool good =
+            strv_push(&argv, "dragon-run") && strv_pushf(&argv, "--rank=%lld", rank) &&
+            strv_pushf(&argv, "--size=%lld", run->options.test_hosts) &&
+            strv_pushf(&argv, "--address=%s", address) &&
+            strv_push(&argv, "--secret-file=/dev/fd/3") &&
+            // Below ours, so that ours can be removed with theirs in it.
+            strv_pushf(&argv, "--directory=%s", run->run_dir) &&
+            strv_pushf(&argv, "--shm-directory=%s", run->shm_dir) &&
+            strv_pushf(&argv, "--fanout=%lld", run->options.fanout) &&
+            strv_pushf(&argv, "--node-timeout=%llums",
+                       (unsigned long long)run->options.node_timeout_ms) &&
+            strv_pushf(&argv, "--grace=%llums", (unsigned long long)run->options.grace_ms) &&
+            strv_pushf(&argv, "--up-timeout=%llums",
+                       (unsigned long long)run->options.up_timeout_ms);
         problem = good ? start_peer(run, argv, null, secret_fd) : ENOMEM;
         strv_free(argv);
     }

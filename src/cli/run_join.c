@@ -86,9 +86,11 @@ static dragon_err_t offer_read(const struct boot_blob *blob, uint32_t rank, stru
         return err_set(error, DRAGON_ERR_PROTO,
                        "rank %u is no dragon-run: what it offered is not understood", rank);
     if (offer.version != WIRE_VERSION || strcmp(offer.release, PACKAGE_VERSION) != 0)
-        return err_set(error, DRAGON_ERR_PROTO,
-                       "rank %u on %.64s is dragon-run of release %.32s, this is release %s; install the "
-                       "same release on all hosts", rank, offer.host, offer.release, PACKAGE_VERSION);
+        return err_set(
+            error, DRAGON_ERR_PROTO,
+            "rank %u on %.64s is dragon-run of release %.32s, this is release %s; install the "
+            "same release on all hosts",
+            rank, offer.host, offer.release, PACKAGE_VERSION);
     offer.host_key = unpack_str(&unpack);
     offer.cores = unpack_u32(&unpack);
     offer.addresses = unpack_strv(&unpack, 64);
@@ -96,8 +98,8 @@ static dragon_err_t offer_read(const struct boot_blob *blob, uint32_t rank, stru
     offer.stem = unpack_str(&unpack);
     if (!unpack_done(&unpack) || offer.cores == 0) {
         strv_free(offer.addresses);
-        return err_set(error, DRAGON_ERR_PROTO, "what rank %u on %.64s offered is not understood", rank,
-                       offer.host);
+        return err_set(error, DRAGON_ERR_PROTO, "what rank %u on %.64s offered is not understood",
+                       rank, offer.host);
     }
     *offer_out = offer;
     return DRAGON_OK;
@@ -185,8 +187,10 @@ static void notice_shared_hosts(const struct run *run, const struct offer *offer
     for (uint32_t i = 0; i < run->size; i++) {
         struct place_on_host place = find_place(offers, run->size, i);
         if (place.index == 0 && place.count > 1)
-            log_notice("%u runtime ranks were started on %s; each becomes a node with a share of its "
-                       "%u cores", place.count, offers[i].host, offers[i].cores);
+            log_notice(
+                "%u runtime ranks were started on %s; each becomes a node with a share of its "
+                "%u cores",
+                place.count, offers[i].host, offers[i].cores);
     }
 }
 

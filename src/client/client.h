@@ -15,8 +15,8 @@ struct dragon_runtime {
     struct loop *loop;
     struct link *link; // NULL: lost
     uint32_t node, nodes;
-    char *node_name;      // owned; NULL: not welcomed yet
-    char refusal[200];    // why it was not
+    char *node_name;               // owned; NULL: not welcomed yet
+    char refusal[200];             // why it was not
     struct dragon_group *groups;   // by number, each owned by its user
     struct dragon_group *starting; // the one that waits for GC_STARTED
     uint32_t next_request;

@@ -35,12 +35,12 @@ struct dragon_group {
     struct sink out, err;
     struct source input;
     bool streams_open, input_open;
-    uint32_t *owed;      // owned: bytes of each node, written out and not yet granted
+    uint32_t *owed;              // owned: bytes of each node, written out and not yet granted
     dragon_rank_status_t *ranks; // owned, `size`; ended -1: nothing known
-    bool done;           // the runtime has said so
-    bool output_broken;  // told the runtime to stop because of that
+    bool done;                   // the runtime has said so
+    bool output_broken;          // told the runtime to stop because of that
     int exit_code;
-    char *cause;         // owned
+    char *cause; // owned
     dragon_err_t start_err;
     UT_hash_handle hh;
 };
@@ -331,7 +331,7 @@ static bool on_done(struct dragon_group *group, struct unpack *unpack)
     if (!unpack_done(unpack))
         return false;
     if (group->output_broken)
-        group_set_cause(group, 128 + SIGPIPE, "standard output was closed by whoever read it");
+        group_set_cause(group, 128 + SIGPIPE, ""); // as silent as any writer into a closed pipe
     else
         group_set_cause(group, code, cause);
     group->done = true;
@@ -399,8 +399,8 @@ static bool on_started(struct dragon_runtime *runtime, struct unpack *unpack)
     int code = unpack_i32(unpack);
     const char *text = unpack_str(unpack);
     uint32_t size = unpack_u32(unpack), rank0_node = unpack_u32(unpack);
-    if (!unpack_done(unpack) || (err == DRAGON_OK && (size == 0 || size > PLAN_RANK_LIMIT ||
-                                                      rank0_node >= runtime->nodes)))
+    if (!unpack_done(unpack) ||
+        (err == DRAGON_OK && (size == 0 || size > PLAN_RANK_LIMIT || rank0_node >= runtime->nodes)))
         return false;
     if (!group || group->request != request) {
         if (err == DRAGON_OK)
@@ -466,8 +466,8 @@ dragon_err_t dragon_group_start(dragon_group_t *group, dragon_error_t *error)
     runtime->starting = NULL;
     group->state = GROUP_OVER;
     if (err != DRAGON_OK)
-        group_set_cause(group, 125, err == DRAGON_ERR_PEER ? runtime->refusal
-                                                           : "the runtime did not answer");
+        group_set_cause(group, 125,
+                        err == DRAGON_ERR_PEER ? runtime->refusal : "the runtime did not answer");
     else
         err = group->start_err;
     return err_set(error, err, "%s", group->cause ? group->cause : "out of memory");
@@ -482,8 +482,7 @@ static bool is_over(const struct dragon_group *group)
 
 dragon_err_t dragon_group_wait(dragon_group_t *group, int timeout_ms)
 {
-    int64_t deadline =
-        timeout_ms < 0 ? DRAGON_FOREVER : (int64_t)time_now_ms() + timeout_ms;
+    int64_t deadline = timeout_ms < 0 ? DRAGON_FOREVER : (int64_t)time_now_ms() + timeout_ms;
     if (group->state == GROUP_OVER && group->exit_code >= 0)
         return DRAGON_OK;
     if (group->state != GROUP_RUNNING)

@@ -34,7 +34,8 @@ static void on_welcome(struct dragon_runtime *runtime, const struct link_message
     if (version != GROUP_WIRE_VERSION) {
         snprintf(runtime->refusal, sizeof runtime->refusal,
                  "the runtime is of release %.40s and this program of %s, which do not understand "
-                 "each other", release, PACKAGE_VERSION);
+                 "each other",
+                 release, PACKAGE_VERSION);
         return;
     }
     runtime->node = unpack_u32(&unpack);
@@ -43,7 +44,8 @@ static void on_welcome(struct dragon_runtime *runtime, const struct link_message
     if (unpack_done(&unpack))
         runtime->node_name = strdup(name);
     else
-        snprintf(runtime->refusal, sizeof runtime->refusal, "the agent's welcome is not understood");
+        snprintf(runtime->refusal, sizeof runtime->refusal,
+                 "the agent's welcome is not understood");
 }
 
 static void on_runtime_closed(void *arg, const char *reason)
@@ -101,7 +103,8 @@ static int connect_agent(const char *path, dragon_error_t *error)
     else
         err_set(error, DRAGON_ERR_PEER,
                 "the runtime at %s (DRAGON_RUNTIME) has ended: %s; unset DRAGON_RUNTIME to do "
-                "without it", path, strerror(problem));
+                "without it",
+                path, strerror(problem));
     return -1;
 }
 

@@ -174,8 +174,8 @@ static void source_read(struct source *source)
             loop_watch_set(source->watch, 0);
         return;
     }
-    ssize_t got = source->socket ? recv(source->fd, data, room, MSG_DONTWAIT)
-                                 : read(source->fd, data, room);
+    ssize_t got =
+        source->socket ? recv(source->fd, data, room, MSG_DONTWAIT) : read(source->fd, data, room);
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) {
         source_wait(source);
         return;

@@ -13,10 +13,10 @@ struct sink {
     struct loop_watch *watch; // NULL: always ready, as a file is
     struct pack waiting;      // from `start` on
     size_t start;
-    int fd;      // what is written to: the descriptor given, or `own`
-    int own;     // opened anew without blocking; -1: not
+    int fd;  // what is written to: the descriptor given, or `own`
+    int own; // opened anew without blocking; -1: not
     bool socket;
-    bool broken; // nobody reads it any more: what is added is dropped
+    bool broken;                    // nobody reads it any more: what is added is dropped
     void (*on_progress)(void *arg); // some was written, or it broke
     void *arg;
 };
@@ -34,7 +34,7 @@ struct source {
     struct loop_timer *next;  // reads an always-ready one piece after piece
     int fd, own;
     bool socket, ended;
-    size_t allowed; // bytes
+    size_t allowed;                                              // bytes
     void (*on_data)(void *arg, const void *data, size_t length); // length 0: the end, once
     void *arg;
 };

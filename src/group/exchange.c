@@ -26,8 +26,8 @@ struct exchange {
 };
 
 struct exchanges {
-    struct tree *tree;        // borrowed
-    struct exchange *by_key;  // owned
+    struct tree *tree;       // borrowed
+    struct exchange *by_key; // owned
     uint64_t ended[ENDED_REMEMBERED];
     size_t ended_next;
 };
@@ -119,10 +119,10 @@ static void exchange_check(struct exchanges *exchanges, struct exchange *exchang
     if (exchange->place == 0)
         exchange_send(exchanges, exchange, exchange->nodes[0], GN_SPREAD);
     else
-        exchange_send(exchanges, exchange,
-                      exchange->nodes[tree_parent((uint32_t)exchange->place,
-                                                  tree_fanout(exchanges->tree))],
-                      GN_GATHER);
+        exchange_send(
+            exchanges, exchange,
+            exchange->nodes[tree_parent((uint32_t)exchange->place, tree_fanout(exchanges->tree))],
+            GN_GATHER);
 }
 
 static size_t children_of(size_t place, size_t count, size_t fanout)
@@ -280,7 +280,7 @@ void exchanges_end_group(struct exchanges *exchanges, uint64_t group)
 {
     exchanges->ended[exchanges->ended_next++ % ENDED_REMEMBERED] = group;
     struct exchange *exchange, *next;
-    HASH_ITER (hh, exchanges->by_key, exchange, next)
-        if (exchange->key.group == group)
-            exchange_cancel(exchanges, exchange);
+    HASH_ITER(hh, exchanges->by_key, exchange, next)
+    if (exchange->key.group == group)
+        exchange_cancel(exchanges, exchange);
 }

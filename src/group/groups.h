@@ -13,16 +13,16 @@
 #include <sys/resource.h>
 
 struct groups_options {
-    struct loop *loop;         // borrowed, as everything here
-    struct tree *tree;         // in which this node is up
+    struct loop *loop; // borrowed, as everything here
+    struct tree *tree; // in which this node is up
     struct children *children;
-    const char *socket_path;   // where clients of this node connect
-    const char *run_dir;       // for what must be files
-    const char *shm_dir;       // for shared memory of MPI libraries
-    const char *pmix_program;  // the path of dragon-pmix
-    const char *nspace_stem;   // unguessable; the same on all nodes
-    uint32_t cores;            // of this node
-    const char *cpuset;        // of this node, "0-3"; or ""
+    const char *socket_path;     // where clients of this node connect
+    const char *run_dir;         // for what must be files
+    const char *shm_dir;         // for shared memory of MPI libraries
+    const char *pmix_program;    // the path of dragon-pmix
+    const char *nspace_stem;     // unguessable; the same on all nodes
+    uint32_t cores;              // of this node
+    const char *cpuset;          // of this node, "0-3"; or ""
     const struct rlimit *nofile; // for the programs started
     uint64_t start_timeout_ms;   // from the order to start until all nodes are ready
     // A message for a client of this node; one that is gone is ignored.

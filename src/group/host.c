@@ -50,7 +50,8 @@ struct host {
     struct exchanges *exchanges; // borrowed
     struct mpi *mpi;
     struct hosted *groups; // owned, by number
-    void (*on_started)(void *arg, uint64_t group, const struct exchange_piece *pieces, size_t count);
+    void (*on_started)(void *arg, uint64_t group, const struct exchange_piece *pieces,
+                       size_t count);
     void *arg;
 };
 
@@ -114,7 +115,8 @@ void host_destroy(struct host *host)
     if (!host)
         return;
     struct hosted *hosted, *next;
-    HASH_ITER (hh, host->groups, hosted, next) {
+    HASH_ITER(hh, host->groups, hosted, next)
+    {
         exchanges_end_group(host->exchanges, hosted->group);
         hosted_destroy(hosted);
     }
@@ -361,10 +363,11 @@ static bool check_program(struct hosted *hosted)
     struct stat info;
     char text[600];
     if (stat(spec->cwd, &info) != 0 || !S_ISDIR(info.st_mode)) {
-        snprintf(text, sizeof text,
-                 "%s has no directory %.300s, in which the program is to run; give another with --cwd, "
-                 "or use a file system that all nodes share",
-                 name, spec->cwd);
+        snprintf(
+            text, sizeof text,
+            "%s has no directory %.300s, in which the program is to run; give another with --cwd, "
+            "or use a file system that all nodes share",
+            name, spec->cwd);
         join_start(hosted, 125, text);
         return false;
     }
@@ -425,10 +428,8 @@ static bool fill_ranks(struct hosted *hosted)
         return false;
     for (uint32_t rank = 0; rank < hosted->plan.size; rank++)
         if (hosted->node_of_rank[rank] == here)
-            hosted->ranks[local++] = (struct rank){.place = &hosted->place,
-                                                   .number = rank,
-                                                   .out = {.fd = -1},
-                                                   .err = {.fd = -1}};
+            hosted->ranks[local++] = (struct rank){
+                .place = &hosted->place, .number = rank, .out = {.fd = -1}, .err = {.fd = -1}};
     hosted->place.ranks = hosted->ranks;
     hosted->place.count = count;
     return true;

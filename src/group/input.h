@@ -12,7 +12,7 @@ struct input {
     struct loop_watch *watch;
     struct pack waiting; // not yet written: from `start` on
     size_t start;
-    int fd; // owned; -1: closed, or not open yet
+    int fd;             // owned; -1: closed, or not open yet
     bool opened, ended; // ended: close when all is written
     void (*on_taken)(void *arg, uint32_t bytes);
     void *arg;

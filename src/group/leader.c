@@ -277,10 +277,11 @@ static void blame_exit(struct led *led, const struct rank_exit *ended)
                   ended->value);
         break;
     case RANK_UNCONNECTED:
-        led_blame(led, WEIGHT_COMPLAINT, 125,
-                  "%s exited without ever connecting to PMI: its MPI library found no process manager "
-                  "it knows and ran as a world of one, or it is no MPI program (leave --pmi out then)",
-                  who);
+        led_blame(
+            led, WEIGHT_COMPLAINT, 125,
+            "%s exited without ever connecting to PMI: its MPI library found no process manager "
+            "it knows and ran as a world of one, or it is no MPI program (leave --pmi out then)",
+            who);
         break;
     }
 }
@@ -335,8 +336,9 @@ bool leader_on_abort(struct leader *leader, const struct link_message *message)
     // What a process can exit with is one byte, and an abort is never a success.
     int exit_code = (code & 0xff) ? code & 0xff : 1;
     bool says = *text && strcmp(text, "N/A") != 0;
-    led_blame(led, WEIGHT_COMPLAINT, exit_code, "rank %u on %s called MPI_Abort with code %d%s%.200s",
-              rank, node_name(leader, message->source), code, says ? ": " : "", says ? text : "");
+    led_blame(led, WEIGHT_COMPLAINT, exit_code,
+              "rank %u on %s called MPI_Abort with code %d%s%.200s", rank,
+              node_name(leader, message->source), code, says ? ": " : "", says ? text : "");
     led_stop(led, FAILURE_GRACE_MS, "abort");
     return true;
 }
@@ -379,9 +381,9 @@ bool leader_on_session_gone(struct leader *leader, const struct link_message *me
     if (!unpack_done(&unpack))
         return false;
     struct led *led, *next;
-    HASH_ITER (hh, leader->groups, led, next)
-        if (led->session == session && led->owner_node == message->source)
-            led_stop_asked(led, "its client is gone");
+    HASH_ITER(hh, leader->groups, led, next)
+    if (led->session == session && led->owner_node == message->source)
+        led_stop_asked(led, "its client is gone");
     return true;
 }
 
@@ -456,8 +458,8 @@ bool leader_on_submit(struct leader *leader, const struct link_message *message)
     dragon_error_t error;
     if (unpack.failed || !group_spec_unpack(&unpack, &spec))
         return false;
-    dragon_err_t err = plan_make(&spec.place, leader->cores, tree_count(leader->options.tree), &plan,
-                                 &error);
+    dragon_err_t err =
+        plan_make(&spec.place, leader->cores, tree_count(leader->options.tree), &plan, &error);
     struct led *led = err == DRAGON_OK ? led_create(leader, &spec, &plan) : NULL;
     if (led) {
         led->session = session;

@@ -33,15 +33,15 @@ struct local_rank {
 struct mpi_job {
     struct mpi *mpi; // borrowed
     uint64_t group;
-    struct pmi_map map;   // owned
-    uint32_t *nodes;      // owned: runtime numbers of the map's nodes
-    uint32_t *ranks;      // owned: the local ranks, ascending
+    struct pmi_map map;       // owned
+    uint32_t *nodes;          // owned: runtime numbers of the map's nodes
+    uint32_t *ranks;          // owned: the local ranks, ascending
     struct local_rank *local; // owned, as many
     uint32_t local_count;
-    char ***envs;         // owned: what the PMIx server adds, one list a local rank
+    char ***envs; // owned: what the PMIx server adds, one list a local rank
     struct pmi1_job *pmi1;
     uint64_t pmi1_turn;
-    char *dir, *shm_dir;  // owned
+    char *dir, *shm_dir; // owned
     bool registered, ready;
     const struct mpi_job_handler *handler;
     void *arg;
@@ -60,10 +60,10 @@ struct mpi {
     struct groups_options options;
     struct exchanges *exchanges; // borrowed
     struct pmix_service *service;
-    struct mpi_job *jobs;   // by group; each owned by its group
-    struct asked *asked;    // owned, by id
+    struct mpi_job *jobs; // by group; each owned by its group
+    struct asked *asked;  // owned, by id
     uint64_t next_ask;
-    uint32_t jobs_served;   // by the present helper
+    uint32_t jobs_served; // by the present helper
 };
 
 static struct mpi_job *job_find(struct mpi *mpi, uint64_t group)
@@ -375,7 +375,8 @@ bool mpi_on_message(struct mpi *mpi, const struct link_message *message)
 static void forget_asked(struct mpi *mpi)
 {
     struct asked *asked, *next;
-    HASH_ITER (hh, mpi->asked, asked, next) {
+    HASH_ITER(hh, mpi->asked, asked, next)
+    {
         answer_modex(mpi, asked->node, asked->their_id, asked->group, DRAGON_ERR_PEER, NULL, 0);
         HASH_DEL(mpi->asked, asked);
         free(asked);
@@ -392,7 +393,8 @@ static void on_gone(void *arg, const char *reason)
     mpi->service = NULL;
     forget_asked(mpi);
     struct mpi_job *job, *next;
-    HASH_ITER (hh, mpi->jobs, job, next) {
+    HASH_ITER(hh, mpi->jobs, job, next)
+    {
         if (!job->registered)
             continue;
         job->registered = false;
@@ -433,9 +435,9 @@ static int spawn_helper(struct mpi *mpi, int fd)
     uint32_t here = tree_here(options->tree);
     char index[16];
     snprintf(index, sizeof index, "%u", here);
-    char *argv[] = {"dragon-pmix", "--node",  (char *)tree_node(options->tree, here)->name,
-                    "--index",     index,     "--nspace",
-                    "dragon-pmix", "--dir",   (char *)options->run_dir,
+    char *argv[] = {"dragon-pmix", "--node", (char *)tree_node(options->tree, here)->name,
+                    "--index",     index,    "--nspace",
+                    "dragon-pmix", "--dir",  (char *)options->run_dir,
                     NULL};
     char **env = strv_copy(environ);
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -472,8 +474,7 @@ static bool start_helper(struct mpi *mpi, dragon_error_t *error)
     close(pair[1]);
     if (problem) {
         close(pair[0]);
-        err_set_errno(error, problem, "cannot start the PMI service %s",
-                      mpi->options.pmix_program);
+        err_set_errno(error, problem, "cannot start the PMI service %s", mpi->options.pmix_program);
         return false;
     }
     mpi->service = pmix_service_create(mpi->options.loop, pair[0], &service_handler, mpi);
@@ -499,7 +500,8 @@ void mpi_destroy(struct mpi *mpi)
     if (!mpi)
         return;
     struct asked *asked, *next;
-    HASH_ITER (hh, mpi->asked, asked, next) {
+    HASH_ITER(hh, mpi->asked, asked, next)
+    {
         HASH_DEL(mpi->asked, asked);
         free(asked);
     }

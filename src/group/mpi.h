@@ -30,8 +30,8 @@ bool mpi_on_message(struct mpi *mpi, const struct link_message *message);
 
 struct mpi_job_options {
     uint64_t group;
-    const struct pmi_map *map;    // copied; `nodes` of it are numbered as in nodes[]
-    const uint32_t *nodes;        // the runtime's node number of each node of the map, ascending
+    const struct pmi_map *map; // copied; `nodes` of it are numbered as in nodes[]
+    const uint32_t *nodes;     // the runtime's node number of each node of the map, ascending
     const char *cwd;
     char **argv;
 };

@@ -118,7 +118,8 @@ static void on_outlet_ready(void *arg, int events)
         outlet->output->on_end(outlet->output->arg, outlet->rank);
 }
 
-bool outlet_open(struct outlet *outlet, struct output *output, int fd, uint32_t rank, uint8_t stream)
+bool outlet_open(struct outlet *outlet, struct output *output, int fd, uint32_t rank,
+                 uint8_t stream)
 {
     *outlet = (struct outlet){.output = output, .fd = fd, .rank = rank, .stream = stream};
     outlet->watch = loop_watch_create(output->loop, fd, on_outlet_ready, outlet);

@@ -29,9 +29,9 @@ struct output {
     struct tree *tree; // borrowed
     uint64_t group, session;
     uint32_t owner_node;
-    int64_t window;          // bytes that may still be sent
-    struct outlet *stalled;  // waiting for the window
-    bool by_line;            // false: bytes are passed as they come, there is nobody to mix with
+    int64_t window;         // bytes that may still be sent
+    struct outlet *stalled; // waiting for the window
+    bool by_line;           // false: bytes are passed as they come, there is nobody to mix with
     void (*on_end)(void *arg, uint32_t rank); // an outlet has reached its end and is closed
     void *arg;
 };

@@ -34,7 +34,7 @@ enum { GROUP_WIRE_VERSION = 1 };
     X(GC_CREDIT, 67, "client: u64 group, u32 node, u32 bytes of output")                         \
     X(GC_INPUT, 68, "client: u64 group, u32 node, bytes; none: the end")                         \
     X(GC_WELCOME, 80, "agent: u32 wire version, text of its release, u32 node, u32 nodes, name") \
-    X(GC_STARTED, 81, "agent: u32 request, u64 group, i32 error, i32 code, text, u32 size, u32 node of 0") \
+    X(GC_STARTED, 81, "agent: u32 request, u64 group, i32 error, i32 code, text, ranks, node 0") \
     X(GC_OUTPUT, 82, "agent: u64 group, u32 node, output records")                               \
     X(GC_EXITS, 83, "agent: u64 group, exit records")                                            \
     X(GC_DONE, 84, "agent: u64 group, i32 exit code, text of the cause or empty")                \
@@ -58,13 +58,13 @@ enum {
 // What a client asks for.
 struct group_spec {
     struct plan_request place;
-    bool pmi;           // an MPI group
-    bool input;         // rank 0's standard input comes from the client
-    uint64_t limit_ms;  // 0: none
-    uint32_t grace_ms;  // between TERM and KILL
-    char *cwd;          // owned
-    char **argv;        // owned
-    char **env;         // owned
+    bool pmi;          // an MPI group
+    bool input;        // rank 0's standard input comes from the client
+    uint64_t limit_ms; // 0: none
+    uint32_t grace_ms; // between TERM and KILL
+    char *cwd;         // owned
+    char **argv;       // owned
+    char **env;        // owned
 };
 
 void group_spec_fini(struct group_spec *spec);

@@ -131,7 +131,8 @@ static int pipes_open(struct pipes *pipes, bool input)
 static bool rank_attach(struct rank *rank, struct pipes *pipes)
 {
     struct rank_place *place = rank->place;
-    bool good = outlet_open(&rank->out, &place->output, pipes->ours[1], rank->number, OUTPUT_STDOUT);
+    bool good =
+        outlet_open(&rank->out, &place->output, pipes->ours[1], rank->number, OUTPUT_STDOUT);
     good = outlet_open(&rank->err, &place->output, pipes->ours[2], rank->number, OUTPUT_STDERR) &&
            good;
     if (pipes->ours[0] >= 0)

@@ -13,8 +13,8 @@
 struct rank {
     struct rank_place *place; // borrowed
     uint32_t number;
-    pid_t pid; // 0: not started
-    int status;                  // of wait(2), when exited
+    pid_t pid;  // 0: not started
+    int status; // of wait(2), when exited
     struct outlet out, err;
     bool exited;
     bool settled;  // the PMI servers have told all about it, too

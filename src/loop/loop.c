@@ -331,7 +331,8 @@ static void set_inner(struct loop_watch *watch, int events)
 
 void loop_watch_set(struct loop_watch *watch, int events)
 {
-    int uv_events = (events & LOOP_READ ? UV_READABLE : 0) | (events & LOOP_WRITE ? UV_WRITABLE : 0);
+    int uv_events =
+        (events & LOOP_READ ? UV_READABLE : 0) | (events & LOOP_WRITE ? UV_WRITABLE : 0);
     if (watch->shared_fd >= 0) {
         set_inner(watch, events);
         uv_events = events ? UV_READABLE : 0;

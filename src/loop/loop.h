@@ -61,6 +61,6 @@ struct loop_watch *loop_watch_create(struct loop *loop, int fd, void (*fn)(void 
 struct loop_watch *loop_watch_create_shared(struct loop *loop, int fd,
                                             void (*fn)(void *arg, int events), void *arg);
 void loop_watch_set(struct loop_watch *watch, int events); // 0: none for now
-void loop_watch_destroy(struct loop_watch *watch);         // NULL is fine; its fn does not run any more
+void loop_watch_destroy(struct loop_watch *watch); // NULL is fine; its fn does not run any more
 
 #endif

@@ -18,7 +18,8 @@ bool address_parse(const char *text, struct sockaddr_storage *address_out, sockl
     char host[INET6_ADDRSTRLEN + 2];
     const char *colon = strrchr(text, ':');
     long long port;
-    if (!colon || (size_t)(colon - text) >= sizeof host || !parse_number(colon + 1, 1, 65535, &port))
+    if (!colon || (size_t)(colon - text) >= sizeof host ||
+        !parse_number(colon + 1, 1, 65535, &port))
         return false;
     memcpy(host, text, (size_t)(colon - text));
     host[colon - text] = 0;
@@ -118,7 +119,8 @@ static int listen_any(uint16_t *port_out, dragon_error_t *error)
             fd = -1;
         }
     }
-    if (fd < 0 || listen(fd, 1024) != 0 || getsockname(fd, (struct sockaddr *)&bound, &length) != 0) {
+    if (fd < 0 || listen(fd, 1024) != 0 ||
+        getsockname(fd, (struct sockaddr *)&bound, &length) != 0) {
         err_set_errno(error, errno, "cannot listen for the other nodes");
         if (fd >= 0)
             close(fd);

@@ -21,10 +21,10 @@ enum {
     AUTH_SECRET_BYTES = 32,
     AUTH_NONCE_BYTES = 32,
     AUTH_PROOF_BYTES = 32,
-    AUTH_HELLO_BYTES = 16,                                      // what it says is the caller's
-    AUTH_CHALLENGE_BYTES = AUTH_NONCE_BYTES,                    // first message
-    AUTH_ANSWER_BYTES = AUTH_NONCE_BYTES + AUTH_PROOF_BYTES,    // second
-    AUTH_RESPONSE_BYTES = AUTH_HELLO_BYTES + AUTH_PROOF_BYTES,  // third
+    AUTH_HELLO_BYTES = 16,                                     // what it says is the caller's
+    AUTH_CHALLENGE_BYTES = AUTH_NONCE_BYTES,                   // first message
+    AUTH_ANSWER_BYTES = AUTH_NONCE_BYTES + AUTH_PROOF_BYTES,   // second
+    AUTH_RESPONSE_BYTES = AUTH_HELLO_BYTES + AUTH_PROOF_BYTES, // third
 };
 
 struct auth {

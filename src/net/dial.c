@@ -22,8 +22,8 @@ struct dial {
     struct loop_watch *watch; // while connecting
     struct loop_timer *limit; // of the address being tried
     struct handshake *handshake;
-    size_t tried;   // addresses, counted through both passes
-    size_t count;   // of addresses that can be tried
+    size_t tried; // addresses, counted through both passes
+    size_t count; // of addresses that can be tried
     uint64_t limit_ms;
     int fd; // while connecting
     char what_happened[256];
@@ -114,9 +114,8 @@ static void on_dial_connected(void *arg, int events)
     loop_watch_destroy(dial->watch);
     dial->watch = NULL;
     dial->fd = -1;
-    dial->handshake =
-        handshake_start(dial->loop, fd, dial->options.secret, dial->options.purpose,
-                        dial->options.hello, dial->limit_ms, on_dial_proven, dial);
+    dial->handshake = handshake_start(dial->loop, fd, dial->options.secret, dial->options.purpose,
+                                      dial->options.hello, dial->limit_ms, on_dial_proven, dial);
     if (!dial->handshake)
         dial_failed(dial, strerror(ENOMEM));
 }
@@ -135,8 +134,8 @@ static void dial_next(struct dial *dial)
         return;
     }
     dial->fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (dial->fd < 0 || (connect(dial->fd, (struct sockaddr *)&address, length) != 0 &&
-                         errno != EINPROGRESS)) {
+    if (dial->fd < 0 ||
+        (connect(dial->fd, (struct sockaddr *)&address, length) != 0 && errno != EINPROGRESS)) {
         dial_failed(dial, strerror(errno));
         return;
     }

@@ -117,7 +117,8 @@ static void link_update_watch(struct link *link)
 {
     int wanted = 0;
     if (!link->closed)
-        wanted = (link->paused ? 0 : LOOP_READ) | (link->out.end > link->out.start ? LOOP_WRITE : 0);
+        wanted =
+            (link->paused ? 0 : LOOP_READ) | (link->out.end > link->out.start ? LOOP_WRITE : 0);
     if (wanted == link->watched)
         return;
     link->watched = wanted;

@@ -63,14 +63,14 @@ static void on_connection(void *arg, int events)
     if (fd < 0)
         return;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    pending->handshake =
-        handshake_start(listener->loop, fd, listener->secret, listener->purpose, NULL,
-                        LISTENER_TIMEOUT_MS, on_proven, pending);
+    pending->handshake = handshake_start(listener->loop, fd, listener->secret, listener->purpose,
+                                         NULL, LISTENER_TIMEOUT_MS, on_proven, pending);
 }
 
 struct listener *listener_create(struct loop *loop, int fd, const uint8_t *secret,
                                  const char *purpose,
-                                 void (*on_peer)(void *arg, int fd, const uint8_t *hello), void *arg)
+                                 void (*on_peer)(void *arg, int fd, const uint8_t *hello),
+                                 void *arg)
 {
     struct listener *listener = calloc(1, sizeof *listener);
     if (!listener) {

@@ -15,7 +15,8 @@ struct listener;
 // `fd` listens already and is taken over. `on_peer` owns the socket it is given.
 struct listener *listener_create(struct loop *loop, int fd, const uint8_t *secret,
                                  const char *purpose,
-                                 void (*on_peer)(void *arg, int fd, const uint8_t *hello), void *arg);
+                                 void (*on_peer)(void *arg, int fd, const uint8_t *hello),
+                                 void *arg);
 void listener_destroy(struct listener *listener); // NULL is fine
 
 #endif

@@ -240,7 +240,8 @@ static void watch_silence(int fd, uint64_t silence_ms)
 {
     unsigned limit_ms = (unsigned)silence_ms;
     int seconds = (int)(silence_ms / 1000), on = 1;
-    int idle = seconds > 4 ? seconds / 2 : 1, step = 1, probes = seconds > idle ? seconds - idle : 1;
+    int idle = seconds > 4 ? seconds / 2 : 1, step = 1,
+        probes = seconds > idle ? seconds - idle : 1;
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &step, sizeof step);
@@ -359,15 +360,16 @@ struct tree *tree_create(struct loop *loop, const struct tree_options *options,
     tree->parent.tree = tree;
     tree->self_last = &tree->self_first;
     tree->self_delivery = (struct loop_later){.fn = deliver_to_self, .arg = tree};
-    memcpy(tree->hello, &(uint8_t[]){(uint8_t)options->here, (uint8_t)(options->here >> 8),
-                                     (uint8_t)(options->here >> 16), (uint8_t)(options->here >> 24)},
+    memcpy(tree->hello,
+           &(uint8_t[]){(uint8_t)options->here, (uint8_t)(options->here >> 8),
+                        (uint8_t)(options->here >> 16), (uint8_t)(options->here >> 24)},
            4);
     bool alone = options->count == 1;
     tree->limit = loop_timer_create(loop, alone ? on_up_alone : on_tree_limit, tree);
     bool made = tree->limit && tree_add_children(tree);
     if (made && options->listen_fd >= 0) {
-        tree->listener = listener_create(loop, options->listen_fd, options->secret, purpose, on_peer,
-                                         tree);
+        tree->listener =
+            listener_create(loop, options->listen_fd, options->secret, purpose, on_peer, tree);
         made = tree->listener != NULL;
     }
     if (!made || (options->here > 0 && !tree_dial_parent(tree))) {

@@ -29,10 +29,10 @@ struct tree_options {
     uint32_t here;
     uint32_t fanout;
     const uint8_t *secret;
-    int listen_fd;         // taken over; -1 with one node
-    uint64_t timeout_ms;   // for coming up
-    uint64_t silence_ms;   // a peer that answers nothing for so long is lost
-    uint16_t first_type;   // types from here on are for the handler; those below are the tree's
+    int listen_fd;       // taken over; -1 with one node
+    uint64_t timeout_ms; // for coming up
+    uint64_t silence_ms; // a peer that answers nothing for so long is lost
+    uint16_t first_type; // types from here on are for the handler; those below are the tree's
 };
 
 struct tree_handler {

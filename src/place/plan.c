@@ -50,8 +50,8 @@ static uint32_t fill(uint32_t *count, const uint32_t *room, uint32_t nodes, uint
     return left;
 }
 
-static void fill_evenly(const struct plan_request *request, const uint32_t *cores, uint64_t all_cores,
-                        struct plan *plan)
+static void fill_evenly(const struct plan_request *request, const uint32_t *cores,
+                        uint64_t all_cores, struct plan *plan)
 {
     uint32_t left = plan->size;
     if (request->ppn) {

@@ -13,19 +13,19 @@ enum plan_order {
 };
 
 struct plan_request {
-    int64_t ranks;  // -1: not said
-    uint32_t ppn;   // ranks a node at most; 0: not said
-    bool per_core;  // without a number: one rank for each core, not one alone
-    uint8_t order;  // enum plan_order
+    int64_t ranks; // -1: not said
+    uint32_t ppn;  // ranks a node at most; 0: not said
+    bool per_core; // without a number: one rank for each core, not one alone
+    uint8_t order; // enum plan_order
 };
 
 enum { PLAN_RANK_LIMIT = 1 << 20 };
 
 struct plan {
     uint8_t order;
-    uint32_t size;    // ranks
-    uint32_t nodes;   // entries of `count`: the runtime's nodes
-    uint32_t *count;  // owned: ranks on each node, 0 for those that take none
+    uint32_t size;   // ranks
+    uint32_t nodes;  // entries of `count`: the runtime's nodes
+    uint32_t *count; // owned: ranks on each node, 0 for those that take none
 };
 
 // `cores` has `nodes` entries. INVAL with the reason when it cannot be done.

@@ -43,16 +43,16 @@ static void restore_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void __attribute__((noreturn)) child_fail(volatile struct report *report,
-                                                 enum spawn_step step)
+static void __attribute__((noreturn))
+child_fail(volatile struct report *report, enum spawn_step step)
 {
     report->step = step;
     report->problem = errno;
     _exit(127);
 }
 
-static void __attribute__((noinline, noreturn)) child_main(const struct spawn *spawn, pid_t parent,
-                                                           volatile struct report *report)
+static void __attribute__((noinline, noreturn))
+child_main(const struct spawn *spawn, pid_t parent, volatile struct report *report)
 {
     if (setpgid(0, spawn->process_group) != 0)
         child_fail(report, SPAWN_GROUP);
@@ -136,10 +136,9 @@ static int try_path(const char *directory, int length, const char *name, const c
 {
     char *path = NULL;
     bool relative = length == 0 || directory[0] != '/';
-    int made = relative && cwd ? asprintf(&path, "%s/%.*s%s%s", cwd, length, directory,
-                                          length ? "/" : "", name)
-                               : asprintf(&path, "%.*s%s%s", length, directory, length ? "/" : "",
-                                          name);
+    int made = relative && cwd
+                   ? asprintf(&path, "%s/%.*s%s%s", cwd, length, directory, length ? "/" : "", name)
+                   : asprintf(&path, "%.*s%s%s", length, directory, length ? "/" : "", name);
     if (made < 0)
         return ENOMEM;
     int problem = check_program(path);

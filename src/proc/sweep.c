@@ -49,7 +49,8 @@ static size_t signal_by_parent(int signal)
         return 0;
     for (struct dirent *entry; (entry = readdir(processes));) {
         long long pid;
-        if (!parse_number(entry->d_name, 1, 1LL << 31, &pid) || parent_of(entry->d_name) != getpid())
+        if (!parse_number(entry->d_name, 1, 1LL << 31, &pid) ||
+            parent_of(entry->d_name) != getpid())
             continue;
         kill((pid_t)pid, signal);
         count++;
@@ -115,8 +116,9 @@ char *sweep_make_directory(const char *const *places, size_t count, dragon_error
         problem = errno;
         free(path);
     }
-    err_set_errno(error, problem, "no place for the runtime's directory; set TMPDIR to a directory "
-                                  "that can be written");
+    err_set_errno(error, problem,
+                  "no place for the runtime's directory; set TMPDIR to a directory "
+                  "that can be written");
     return NULL;
 }
 

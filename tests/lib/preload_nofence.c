@@ -2,7 +2,7 @@
 //
 // A library to preload into a PMIx client. It stands for launchers whose fence is local, as that of
 // the PBS mom: PMIx_Fence and PMIx_Fence_nb report success at once and exchange nothing, and
-// PMIx_Get knows the job and the own rank but no other. All other calls reach the real library.
+// PMIx_Get and PMIx_Get_nb know the job and the own rank but no other. All other calls reach the real library.
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+typedef pmix_status_t get_nb_fn(const pmix_proc_t *proc, const char *key, const pmix_info_t info[],
+                                size_t ninfo, pmix_value_cbfunc_t cbfunc, void *cbdata);
 typedef pmix_status_t get_fn(const pmix_proc_t *proc, const char *key, const pmix_info_t info[],
                              size_t ninfo, pmix_value_t **value);
 
@@ -82,4 +84,15 @@ pmix_status_t PMIx_Get(const pmix_proc_t *proc, const char *key, const pmix_info
     get_fn *real;
     *(void **)&real = dlsym(RTLD_NEXT, "PMIx_Get");
     return real ? real(proc, key, info, ninfo, val) : PMIX_ERR_NOT_SUPPORTED;
+}
+
+// An error that is returned means that there will be no callback.
+pmix_status_t PMIx_Get_nb(const pmix_proc_t *proc, const char *key, const pmix_info_t info[],
+                          size_t ninfo, pmix_value_cbfunc_t cbfunc, void *cbdata)
+{
+    if (is_other_rank(proc))
+        return PMIX_ERR_NOT_FOUND;
+    get_nb_fn *real;
+    *(void **)&real = dlsym(RTLD_NEXT, "PMIx_Get_nb");
+    return real ? real(proc, key, info, ninfo, cbfunc, cbdata) : PMIX_ERR_NOT_SUPPORTED;
 }

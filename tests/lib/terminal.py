@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# terminal.py STEP... -- CMD...: runs CMD on a terminal of its own and plays the steps:
+#     expect TEXT   wait until it has printed that (after what was expected before)
+#     type TEXT     type that and the return key
+#     key C         press Ctrl-C
+#     code N        wait for its end; the exit code is to be N
+# A step that does not come true in time prints what there was on the terminal, and fails.
+import os, pty, select, sys, time
+
+LIMIT = float(os.environ.get("TERMINAL_LIMIT", "20"))
+
+
+def code_of(status):
+    return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
+class Terminal:
+    def __init__(self, command):
+        self.text = b""
+        self.seen = 0
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execvp(command[0], command)
+
+    def read(self, seconds):
+        """Takes what comes within the time; False: nothing came, or it is closed."""
+        if not select.select([self.fd], [], [], seconds)[0]:
+            return False
+        try:
+            more = os.read(self.fd, 65536)
+        except OSError:
+            return False
+        self.text += more
+        return bool(more)
+
+    def expect(self, text):
+        deadline = time.monotonic() + LIMIT
+        while True:
+            at = self.text.find(text, self.seen)
+            if at >= 0:
+                self.seen = at + len(text)
+                return
+            left = deadline - time.monotonic()
+            if left <= 0 or not self.read(left):
+                self.fail("did not print %r" % text)
+
+    def end(self):
+        deadline = time.monotonic() + LIMIT
+        while time.monotonic() < deadline:
+            self.read(0.05)
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                return code_of(status)
+        self.fail("does not end")
+
+    def fail(self, why):
+        print(why)
+        print("on the terminal: %r" % self.text)
+        os.close(self.fd)  # hangs up
+        sys.exit(1)
+
+
+def main():
+    words = sys.argv[1:]
+    at = words.index("--")
+    terminal = Terminal(words[at + 1 :])
+    for step in words[:at]:
+        verb, _, text = step.partition(" ")
+        if verb == "expect":
+            terminal.expect(text.encode())
+        elif verb == "type":
+            os.write(terminal.fd, text.encode() + b"\n")
+        elif verb == "key":
+            os.write(terminal.fd, bytes([ord(text) & 31]))
+        elif verb == "code":
+            code = terminal.end()
+            if code != int(text):
+                terminal.fail("code %d in place of %s" % (code, text))
+
+
+main()
