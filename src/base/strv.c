@@ -5,7 +5,6 @@
 
 #include "base/base.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -143,10 +142,11 @@ void env_unset(char **env, const char *name)
 bool parse_number(const char *text, long long low, long long high, long long *out)
 {
     char *end;
+    if (text[0] != '-' && (text[0] < '0' || text[0] > '9'))
+        return false; // strtoll would take white space and a plus
     errno = 0;
     long long value = strtoll(text, &end, 10);
-    if (end == text || *end || errno || value < low || value > high ||
-        isspace((unsigned char)text[0]))
+    if (end == text || *end || errno || value < low || value > high)
         return false;
     *out = value;
     return true;

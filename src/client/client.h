@@ -5,6 +5,7 @@
 #define CLIENT_CLIENT_H
 
 #include "base/base.h"
+#include "client/stream.h"
 #include "group/proto.h"
 #include "loop/loop.h"
 #include "net/link.h"
@@ -18,6 +19,9 @@ struct dragon_runtime {
     char *node_name;               // owned; NULL: not welcomed yet
     char refusal[200];             // why it was not
     struct dragon_group *groups;   // by number, each owned by its user
+    struct sink out, err;          // of all groups, so that their lines do not mix
+    uint32_t writers;              // groups that use them; 0: they are not open
+    bool not_understood;           // why the link was lost
     struct dragon_group *starting; // the one that waits for GC_STARTED
     uint32_t next_request;
 };
@@ -31,5 +35,10 @@ dragon_err_t runtime_turn(struct dragon_runtime *runtime, int64_t deadline_ms);
 // group.c, called from runtime.c
 bool group_on_message(struct dragon_runtime *runtime, const struct link_message *message);
 void groups_on_runtime_lost(struct dragon_runtime *runtime);
+void groups_on_written(struct dragon_runtime *runtime);
+
+// runtime.c, for groups: the sinks, open while somebody uses them.
+bool runtime_open_output(struct dragon_runtime *runtime);
+void runtime_close_output(struct dragon_runtime *runtime);
 
 #endif

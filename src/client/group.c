@@ -32,9 +32,9 @@ struct dragon_group {
     uint64_t id;
     uint32_t request;
     uint32_t size, rank0_node;
-    struct sink out, err;
     struct source input;
-    bool streams_open, input_open;
+    bool output_open, input_open;
+    uint64_t out_mark, err_mark; // where its last byte is in the runtime's sinks
     uint32_t *owed;              // owned: bytes of each node, written out and not yet granted
     dragon_rank_status_t *ranks; // owned, `size`; ended -1: nothing known
     bool done;                   // the runtime has said so
@@ -72,13 +72,11 @@ dragon_err_t dragon_group_create(dragon_runtime_t *runtime, char *const argv[],
 
 static void close_streams(struct dragon_group *group)
 {
-    if (group->streams_open) {
-        sink_fini(&group->out);
-        sink_fini(&group->err);
-    }
+    if (group->output_open)
+        runtime_close_output(group->runtime);
     if (group->input_open)
         source_fini(&group->input);
-    group->streams_open = group->input_open = false;
+    group->output_open = group->input_open = false;
 }
 
 void dragon_group_destroy(dragon_group_t *group)
@@ -102,46 +100,49 @@ void dragon_group_destroy(dragon_group_t *group)
 
 // ---- what is asked for
 
-static dragon_err_t check_new(const struct dragon_group *group)
-{
-    return group->state == GROUP_NEW ? DRAGON_OK : DRAGON_ERR_STATE;
-}
-
 dragon_err_t dragon_group_set_count(dragon_group_t *group, uint32_t ranks)
 {
     if (ranks == 0 || ranks > PLAN_RANK_LIMIT)
         return DRAGON_ERR_INVAL;
+    if (group->state != GROUP_NEW)
+        return DRAGON_ERR_STATE;
     group->spec.place.ranks = ranks;
-    return check_new(group);
+    return DRAGON_OK;
 }
 
 dragon_err_t dragon_group_set_ppn(dragon_group_t *group, uint32_t ranks)
 {
     if (ranks == 0 || ranks > PLAN_RANK_LIMIT)
         return DRAGON_ERR_INVAL;
+    if (group->state != GROUP_NEW)
+        return DRAGON_ERR_STATE;
     group->spec.place.ppn = ranks;
-    return check_new(group);
+    return DRAGON_OK;
 }
 
 dragon_err_t dragon_group_set_map(dragon_group_t *group, dragon_map_t map)
 {
     if (map != DRAGON_MAP_BLOCK && map != DRAGON_MAP_CYCLIC)
         return DRAGON_ERR_INVAL;
+    if (group->state != GROUP_NEW)
+        return DRAGON_ERR_STATE;
     group->spec.place.order = map == DRAGON_MAP_CYCLIC ? PLAN_CYCLIC : PLAN_BLOCK;
-    return check_new(group);
+    return DRAGON_OK;
 }
 
 dragon_err_t dragon_group_set_pmi(dragon_group_t *group, int on)
 {
+    if (group->state != GROUP_NEW)
+        return DRAGON_ERR_STATE;
     group->spec.pmi = group->spec.place.per_core = on != 0;
-    return check_new(group);
+    return DRAGON_OK;
 }
 
 dragon_err_t dragon_group_set_env(dragon_group_t *group, const char *name, const char *value)
 {
     if (!name || !*name || strchr(name, '='))
         return DRAGON_ERR_INVAL;
-    if (check_new(group) != DRAGON_OK)
+    if (group->state != GROUP_NEW)
         return DRAGON_ERR_STATE;
     if (!value)
         env_unset(group->spec.env, name);
@@ -155,7 +156,7 @@ dragon_err_t dragon_group_set_cwd(dragon_group_t *group, const char *directory)
     char *cwd = NULL;
     if (!directory || !*directory)
         return DRAGON_ERR_INVAL;
-    if (check_new(group) != DRAGON_OK)
+    if (group->state != GROUP_NEW)
         return DRAGON_ERR_STATE;
     if (directory[0] == '/')
         cwd = strdup(directory);
@@ -170,27 +171,35 @@ dragon_err_t dragon_group_set_cwd(dragon_group_t *group, const char *directory)
 
 dragon_err_t dragon_group_set_label(dragon_group_t *group, int on)
 {
+    if (group->state != GROUP_NEW)
+        return DRAGON_ERR_STATE;
     group->label = on != 0;
-    return check_new(group);
+    return DRAGON_OK;
 }
 
 dragon_err_t dragon_group_set_input(dragon_group_t *group, int fd)
 {
+    if (group->state != GROUP_NEW)
+        return DRAGON_ERR_STATE;
     group->input_fd = fd;
     group->spec.input = fd >= 0;
-    return check_new(group);
+    return DRAGON_OK;
 }
 
 dragon_err_t dragon_group_set_time_limit(dragon_group_t *group, uint64_t ms)
 {
+    if (group->state != GROUP_NEW)
+        return DRAGON_ERR_STATE;
     group->spec.limit_ms = ms;
-    return check_new(group);
+    return DRAGON_OK;
 }
 
 dragon_err_t dragon_group_set_grace(dragon_group_t *group, uint32_t ms)
 {
+    if (group->state != GROUP_NEW)
+        return DRAGON_ERR_STATE;
     group->spec.grace_ms = ms;
-    return check_new(group);
+    return DRAGON_OK;
 }
 
 // ---- output
@@ -213,16 +222,22 @@ static void stop_for_broken_output(struct dragon_group *group)
     dragon_group_stop(group);
 }
 
-static void on_sink_progress(void *arg)
+static void grant_written(struct dragon_group *group)
 {
-    struct dragon_group *group = arg;
-    if (group->out.broken)
-        stop_for_broken_output(group);
-    if (sink_waiting(&group->out) + sink_waiting(&group->err) > WAITING_ENOUGH)
-        return;
     for (uint32_t node = 0; node < group->runtime->nodes; node++)
         if (group->owed[node] >= CREDIT_STEP)
             grant_node(group, node);
+}
+
+void groups_on_written(struct dragon_runtime *runtime)
+{
+    bool enough = sink_waiting(&runtime->out) + sink_waiting(&runtime->err) > WAITING_ENOUGH;
+    for (struct dragon_group *group = runtime->groups; group; group = group->hh.next) {
+        if (runtime->out.broken)
+            stop_for_broken_output(group);
+        if (!enough)
+            grant_written(group);
+    }
 }
 
 static int digits(uint32_t number)
@@ -253,25 +268,28 @@ static void add_labelled(struct dragon_group *group, struct sink *sink, uint32_t
 
 static bool on_output(struct dragon_group *group, struct unpack *unpack)
 {
+    struct dragon_runtime *runtime = group->runtime;
     uint32_t node = unpack_u32(unpack), rank;
     uint8_t stream;
     const uint8_t *data;
     size_t length;
-    if (unpack->failed || node >= group->runtime->nodes)
+    if (unpack->failed || node >= runtime->nodes)
         return false;
     while (unpack_left(unpack) > 0) {
         if (!output_unpack(unpack, &rank, &stream, &data, &length))
             return false;
-        struct sink *sink = stream == OUTPUT_STDOUT ? &group->out : &group->err;
+        struct sink *sink = stream == OUTPUT_STDOUT ? &runtime->out : &runtime->err;
         if (group->label)
             add_labelled(group, sink, rank, data, length);
         else
             sink_add(sink, data, length);
         group->owed[node] += (uint32_t)length;
     }
-    sink_flush(&group->out);
-    sink_flush(&group->err);
-    on_sink_progress(group);
+    group->out_mark = runtime->out.added;
+    group->err_mark = runtime->err.added;
+    sink_flush(&runtime->out);
+    sink_flush(&runtime->err);
+    groups_on_written(runtime);
     return true;
 }
 
@@ -351,15 +369,12 @@ void groups_on_runtime_lost(struct dragon_runtime *runtime)
 
 static bool open_streams(struct dragon_group *group)
 {
-    struct loop *loop = group->runtime->loop;
-    group->streams_open = true;
-    bool good = sink_init(&group->out, loop, STDOUT_FILENO, on_sink_progress, group);
-    good = sink_init(&group->err, loop, STDERR_FILENO, on_sink_progress, group) && good;
-    if (good && group->input_fd >= 0) {
-        group->input_open = true;
-        good = source_init(&group->input, loop, group->input_fd, on_input_data, group);
-    }
-    return good;
+    struct dragon_runtime *runtime = group->runtime;
+    group->output_open = runtime_open_output(runtime);
+    if (!group->output_open || group->input_fd < 0)
+        return group->output_open;
+    group->input_open = true;
+    return source_init(&group->input, runtime->loop, group->input_fd, on_input_data, group);
 }
 
 static bool group_run(struct dragon_group *group, uint64_t id, uint32_t size, uint32_t rank0_node)
@@ -477,7 +492,9 @@ dragon_err_t dragon_group_start(dragon_group_t *group, dragon_error_t *error)
 
 static bool is_over(const struct dragon_group *group)
 {
-    return group->done && sink_waiting(&group->out) == 0 && sink_waiting(&group->err) == 0;
+    const struct dragon_runtime *runtime = group->runtime;
+    return group->done && runtime->out.passed >= group->out_mark &&
+           runtime->err.passed >= group->err_mark;
 }
 
 dragon_err_t dragon_group_wait(dragon_group_t *group, int timeout_ms)

@@ -51,6 +51,7 @@ static void on_welcome(struct dragon_runtime *runtime, const struct link_message
 static void on_runtime_closed(void *arg, const char *reason)
 {
     struct dragon_runtime *runtime = arg;
+    runtime->not_understood = reason == LINK_NOT_UNDERSTOOD;
     if (!runtime->refusal[0])
         snprintf(runtime->refusal, sizeof runtime->refusal, "the runtime has ended: %s", reason);
     link_destroy(runtime->link);
@@ -58,13 +59,37 @@ static void on_runtime_closed(void *arg, const char *reason)
     groups_on_runtime_lost(runtime);
 }
 
+static void on_written(void *arg)
+{
+    groups_on_written(arg);
+}
+
+bool runtime_open_output(struct dragon_runtime *runtime)
+{
+    if (runtime->writers++ > 0)
+        return true;
+    bool good = sink_init(&runtime->out, runtime->loop, STDOUT_FILENO, on_written, runtime);
+    good = sink_init(&runtime->err, runtime->loop, STDERR_FILENO, on_written, runtime) && good;
+    if (!good)
+        runtime_close_output(runtime);
+    return good;
+}
+
+void runtime_close_output(struct dragon_runtime *runtime)
+{
+    if (--runtime->writers > 0)
+        return;
+    sink_fini(&runtime->out);
+    sink_fini(&runtime->err);
+}
+
 static void on_runtime_message(void *arg, const struct link_message *message)
 {
     struct dragon_runtime *runtime = arg;
     if (message->type == GC_WELCOME)
         on_welcome(runtime, message);
-    else if (!group_on_message(runtime, message))
-        on_runtime_closed(runtime, "its agent sent something that is not understood");
+    else if (!runtime->node_name || !group_on_message(runtime, message))
+        on_runtime_closed(runtime, LINK_NOT_UNDERSTOOD);
 }
 
 static const struct link_handler runtime_handler = {.on_message = on_runtime_message,
@@ -123,8 +148,8 @@ static dragon_err_t wait_for_welcome(struct dragon_runtime *runtime, dragon_erro
     }
     if (runtime->node_name)
         return DRAGON_OK;
-    return err_set(error, runtime->link ? DRAGON_ERR_PROTO : DRAGON_ERR_PEER, "%s",
-                   runtime->refusal);
+    bool proto = runtime->link || runtime->not_understood;
+    return err_set(error, proto ? DRAGON_ERR_PROTO : DRAGON_ERR_PEER, "%s", runtime->refusal);
 }
 
 dragon_err_t dragon_runtime_attach(dragon_runtime_t **runtime_out, dragon_error_t *error)

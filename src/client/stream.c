@@ -113,13 +113,17 @@ static void sink_write_some(struct sink *sink)
         if (sent < 0 && errno == EAGAIN)
             break;
         moved = true;
-        if (sent < 0)
+        if (sent < 0) {
             sink->broken = true;
-        else
-            sink->start += (size_t)sent;
+            break;
+        }
+        sink->start += (size_t)sent;
+        sink->passed += (uint64_t)sent;
         if (may_block(sink))
             break;
     }
+    if (sink->broken)
+        sink->passed = sink->added;
     if (sink->broken || sink_waiting(sink) == 0)
         sink->start = sink->waiting.length = 0;
     if (sink->watch)
@@ -146,6 +150,7 @@ void sink_add(struct sink *sink, const void *data, size_t length)
         sink->start = 0;
     }
     pack_raw(&sink->waiting, data, length);
+    sink->added += length;
 }
 
 static bool may_read(const struct source *source)

@@ -16,7 +16,8 @@ struct sink {
     int fd;  // what is written to: the descriptor given, or `own`
     int own; // opened anew without blocking; -1: not
     bool socket;
-    bool broken;                    // nobody reads it any more: what is added is dropped
+    bool broken;            // nobody reads it any more: what is added is dropped
+    uint64_t added, passed; // bytes ever given to it; those of them that were written or dropped
     void (*on_progress)(void *arg); // some was written, or it broke
     void *arg;
 };

@@ -32,6 +32,7 @@ struct loop {
     pthread_mutex_t posts_lock;
     struct post *posts, **posts_end; // guarded by posts_lock
     struct loop_later *later, **later_end;
+    bool turning; // in loop_turn, which waits for nothing more once something was done
 };
 
 struct loop_timer {
@@ -49,9 +50,19 @@ struct loop_watch {
     int inner;     // owned; libuv sets O_NONBLOCK on what it watches, on `inner` that hurts nobody
 };
 
+// Without this a turn that begins with a timer would do what is due and then wait all the same.
+static void turn_is_done(struct loop *loop)
+{
+    if (loop->turning)
+        uv_stop(&loop->uv);
+}
+
 static void on_before_wait(uv_prepare_t *handle)
 {
-    loop_later_run(handle->data);
+    struct loop *loop = handle->data;
+    if (loop->later)
+        turn_is_done(loop);
+    loop_later_run(loop);
 }
 
 static void on_posted(uv_async_t *handle)
@@ -87,6 +98,7 @@ struct loop *loop_create(void)
     pthread_mutex_init(&loop->posts_lock, NULL);
     loop->posts_end = &loop->posts;
     loop->later_end = &loop->later;
+    loop->uv.data = loop;
     loop->before_wait.data = loop;
     loop->posted.data = loop;
     uv_prepare_init(&loop->uv, &loop->before_wait);
@@ -143,7 +155,9 @@ void loop_turn(struct loop *loop, int timeout_ms)
         uv_update_time(&loop->uv);
         uv_timer_start(&loop->turn_limit, on_turn_limit, (uint64_t)timeout_ms, 0);
     }
+    loop->turning = true;
     uv_run(&loop->uv, UV_RUN_ONCE);
+    loop->turning = false;
     uv_timer_stop(&loop->turn_limit);
 }
 
@@ -217,6 +231,7 @@ static void free_handle(uv_handle_t *handle)
 static void on_timer(uv_timer_t *handle)
 {
     struct loop_timer *timer = handle->data;
+    turn_is_done(handle->loop->data);
     timer->fn(timer->arg);
 }
 

@@ -16,6 +16,8 @@ enum {
     READS_PER_TURN = 16, // then others get their turn
 };
 
+const char LINK_NOT_UNDERSTOOD[] = "it sent something that is not understood";
+
 struct buffer {
     uint8_t *data; // owned
     size_t start, end, room;
@@ -144,7 +146,7 @@ static bool link_deliver(struct link *link)
         const uint8_t *at = link->in.data + link->in.start;
         if (!link_header_read(at, link->body_limit, &message)) {
             link->destroyed = NULL;
-            link_close(link, "it sent something that is no message");
+            link_close(link, LINK_NOT_UNDERSTOOD);
             return false;
         }
         size_t whole = LINK_HEADER_BYTES + (size_t)message.length;

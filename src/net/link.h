@@ -34,6 +34,9 @@ struct link_handler {
 
 struct link;
 
+// The reason when what came is no message; told from the others by its address.
+extern const char LINK_NOT_UNDERSTOOD[];
+
 // Takes over `fd` (closed on destroy, or at once on failure: NULL when memory is out).
 struct link *link_create(struct loop *loop, int fd, size_t body_limit,
                          const struct link_handler *handler, void *arg);

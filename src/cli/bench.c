@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// dragon-bench: measures this machine's runtime against what people would use instead. A client of the
+// public API; outside a runtime it starts one around itself. The first operand says what is measured,
+// see bench.h; standard output gets the report and nothing else.
+#include "config.h"
+
+#include "cli/bench.h"
+#include "cli/options.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <unistd.h>
+
+enum { OPTION_QUICK = 256, OPTION_JSON, OPTION_ONLY, OPTION_MPI_PROGRAM, OPTION_MPIEXEC };
+
+static const struct bench_word words[] = {
+    {"launch", "starting: the runtime, processes, MPI programs; and what it costs idle",
+     bench_launch_parts},
+    {0},
+};
+
+static const struct option_row rows[] = {
+    {OPTION_QUICK, 0, "quick", NULL, NULL, "few repetitions: half a minute, rough figures"},
+    {OPTION_JSON, 0, "json", NULL, NULL, "the report as one JSON object"},
+    {OPTION_ONLY, 0, "only", "PART", NULL, "this part alone; repeatable"},
+    {OPTION_MPI_PROGRAM, 0, "mpi-program", "FILE", NULL,
+     "an Open MPI program that says hello and ends; it gets the argument \"hello\""},
+    {OPTION_MPIEXEC, 0, "mpiexec", "FILE", NULL, "that program's mpiexec, the peer of the MPI figures"},
+    {0},
+};
+
+static const char about[] =
+    "Measures the runtime on this machine, each figure together with a peer in pairs of runs that take\n"
+    "turns, and prints ours, the peer's, the ratio (median, lowest and highest of the pairs) and what\n"
+    "the project aims at.\n\n"
+    "  dragon-bench launch                    everything about starting programs, some minutes\n"
+    "  dragon-bench launch --quick --json     half a minute, for a script\n"
+    "  dragon-bench launch --only spawn       64 and 256 processes as one group, nothing else\n\n"
+    "WORD is launch. Its parts, for --only:\n"
+    "  one-node   a runtime that runs true, from nothing to its end, against mpiexec -n 1\n"
+    "  idle       memory and wake-ups of an agent that has nothing to do\n"
+    "  spawn      64 and 256 ranks of true as one group, against posix_spawn and mpiexec -n 64\n"
+    "  mpi        an MPI hello of 2, 8 and 16 ranks, against mpiexec of the same MPI\n"
+    "  series     2,000 groups of one rank after another, and 1,000 MPI groups of two: rates,\n"
+    "             memory and descriptors at a tenth of the way and at the end\n\n"
+    "Ratios are times (less is better) or rates (more is better), as the unit says. A busy machine\n"
+    "makes all figures worthless: look at the load, of which a warning is given. Outside a runtime one is\n"
+    "started around the command. The exit code is 0 also when aims are missed, 1 when a figure could\n"
+    "not be taken (one whose peer is not installed is skipped), 125 when nothing could be.";
+
+static bool take_option(void *arg, int id, const char *value, dragon_error_t *error)
+{
+    struct bench *bench = arg;
+    switch (id) {
+    case OPTION_QUICK:
+        bench->quick = true;
+        return true;
+    case OPTION_JSON:
+        bench->json = true;
+        return true;
+    case OPTION_ONLY:
+        if (strv_push(&bench->only, value))
+            return true;
+        err_set(error, DRAGON_ERR_NOMEM, "out of memory");
+        return false;
+    case OPTION_MPI_PROGRAM:
+        bench->mpi_program = value;
+        return true;
+    default:
+        bench->mpiexec = value;
+        return true;
+    }
+}
+
+static const struct options command = {
+    .command = "dragon-bench",
+    .usage = "WORD [OPTION...]",
+    .about = about,
+    .rows = rows,
+    .take = take_option,
+};
+
+static const struct bench_word *find_word(const char *name)
+{
+    for (const struct bench_word *word = words; word->name; word++)
+        if (strcmp(word->name, name) == 0)
+            return word;
+    return NULL;
+}
+
+static const struct bench_part *find_part(const struct bench_word *word, const char *name)
+{
+    for (const struct bench_part *part = word->parts; part->name; part++)
+        if (strcmp(part->name, name) == 0)
+            return part;
+    return NULL;
+}
+
+// Options are taken before the word and behind it.
+static const struct bench_word *parse(struct bench *bench, int argc, char **argv)
+{
+    struct options options = command;
+    options.arg = bench;
+    int first = options_parse(&options, argc, argv);
+    if (!argv[first])
+        options_refuse(&options, "nothing was given to measure (there is launch)");
+    const struct bench_word *word = find_word(argv[first]);
+    if (!word)
+        options_refuse(&options, "there is nothing to measure by the name of \"%s\" (there is launch)",
+                       argv[first]);
+    int more = options_parse(&options, argc - first, argv + first);
+    if (argv[first + more])
+        options_refuse(&options, "too many words: \"%s\"", argv[first + more]);
+    for (char **name = bench->only; name && *name; name++)
+        if (!find_part(word, *name))
+            options_refuse(&options, "%s has no part \"%s\"", word->name, *name);
+    return word;
+}
+
+static bool is_wanted(const struct bench *bench, const struct bench_part *part)
+{
+    for (char **name = bench->only; name && *name; name++)
+        if (strcmp(*name, part->name) == 0)
+            return true;
+    return !bench->only;
+}
+
+// dragon-run runs this very command as its head program.
+static int run_privately(char **argv)
+{
+    char self[PATH_MAX], **list = NULL, *program = command_beside("dragon-run");
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    self[length > 0 ? length : 0] = 0;
+    bool good = strv_push(&list, "dragon-run") && strv_push(&list, "--") && strv_push(&list, self);
+    for (int i = 1; good && argv[i]; i++)
+        good = strv_push(&list, argv[i]);
+    if (good)
+        execvp(program ? program : "dragon-run", list);
+    log_error("cannot start a runtime with dragon-run: %s", strerror(errno));
+    strv_free(list);
+    free(program);
+    return BENCH_EXIT_OURS;
+}
+
+// Groups write to our standard output, which is not what is measured: the report has a copy of the
+// descriptor, and everything else goes to /dev/null.
+static int take_output(void)
+{
+    int report = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+    int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (report < 0 || nowhere < 0 || dup2(nowhere, STDOUT_FILENO) < 0)
+        return -1;
+    close(nowhere);
+    return report;
+}
+
+static int measure(struct bench *bench, const struct bench_word *word)
+{
+    machine_report(bench);
+    for (const struct bench_part *part = word->parts; part->name; part++)
+        if (is_wanted(bench, part))
+            part->run(bench);
+    return report_end(bench->report) ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    struct bench bench = {0};
+    dragon_error_t error;
+    log_open("dragon-bench", "");
+    const struct bench_word *word = parse(&bench, argc, argv);
+    if (!getenv("DRAGON_RUNTIME"))
+        return run_privately(argv);
+    signal(SIGPIPE, SIG_IGN);
+    if (dragon_runtime_attach(&bench.runtime, &error) != DRAGON_OK) {
+        log_error("%s", error.text);
+        return BENCH_EXIT_OURS;
+    }
+    int output = take_output(), code = BENCH_EXIT_OURS;
+    bench.report = output < 0 ? NULL : report_create(word->name, bench.json, output);
+    if (bench.report)
+        code = measure(&bench, word);
+    else
+        log_error("out of memory or descriptors");
+    report_destroy(bench.report);
+    dragon_runtime_detach(bench.runtime);
+    strv_free(bench.only);
+    return code;
+}
