@@ -327,9 +327,7 @@ static bool on_exits(struct dragon_group *group, struct unpack *unpack)
             .node = ended.node,
             .pid = ended.pid,
             .ended = 1,
-            .exit_code = ended.end == RANK_SIGNALED      ? 128 + ended.value
-                         : ended.end == RANK_NOT_STARTED ? 125
-                                                         : ended.value,
+            .exit_code = rank_exit_code(&ended),
         };
     }
     return true;

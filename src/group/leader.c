@@ -255,24 +255,24 @@ __attribute__((format(printf, 4, 5))) static void led_blame(struct led *led, enu
 static void blame_exit(struct led *led, const struct rank_exit *ended)
 {
     char who[128];
+    int code = rank_exit_code(ended);
     snprintf(who, sizeof who, "rank %u on %s (pid %d)", ended->rank,
              node_name(led->leader, ended->node), ended->pid);
     switch ((enum rank_end)ended->end) {
     case RANK_EXITED:
         if (ended->value != 0)
-            led_blame(led, WEIGHT_COMPLAINT, ended->value, "%s exited with code %d", who,
-                      ended->value);
+            led_blame(led, WEIGHT_COMPLAINT, code, "%s exited with code %d", who, ended->value);
         break;
     case RANK_SIGNALED:
-        led_blame(led, WEIGHT_DEATH, 128 + ended->value, "%s was killed by signal %d (%s)", who,
-                  ended->value, strsignal(ended->value));
+        led_blame(led, WEIGHT_DEATH, code, "%s was killed by signal %d (%s)", who, ended->value,
+                  strsignal(ended->value));
         break;
     case RANK_NOT_STARTED:
-        led_blame(led, WEIGHT_DEATH, 125, "rank %u could not be started on %s: %s", ended->rank,
+        led_blame(led, WEIGHT_DEATH, code, "rank %u could not be started on %s: %s", ended->rank,
                   node_name(led->leader, ended->node), strerror(ended->value));
         break;
     case RANK_UNFINISHED:
-        led_blame(led, WEIGHT_COMPLAINT, ended->value ? ended->value : 1,
+        led_blame(led, WEIGHT_COMPLAINT, code ? code : 1,
                   "%s exited with code %d after MPI_Init and without MPI_Finalize", who,
                   ended->value);
         break;

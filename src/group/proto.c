@@ -5,6 +5,8 @@
 
 #include "group/proto.h"
 
+#include <errno.h>
+
 void group_spec_fini(struct group_spec *spec)
 {
     free(spec->cwd);
@@ -75,6 +77,31 @@ bool rank_exit_unpack(struct unpack *unpack, struct rank_exit *ended_out)
         return false;
     *ended_out = ended;
     return true;
+}
+
+static int code_of_failed_start(int problem)
+{
+    switch (problem) {
+    case ENOENT:
+    case ENOTDIR:
+        return 127;
+    case EACCES:
+    case EISDIR:
+    case ELOOP:
+    case ENOEXEC:
+    case EPERM:
+    case ETXTBSY:
+        return 126;
+    default:
+        return 125;
+    }
+}
+
+int rank_exit_code(const struct rank_exit *ended)
+{
+    if (ended->end == RANK_SIGNALED)
+        return 128 + ended->value;
+    return ended->end == RANK_NOT_STARTED ? code_of_failed_start(ended->value) : ended->value;
 }
 
 void output_pack(struct pack *pack, uint32_t rank, uint8_t stream, const void *data, size_t length)

@@ -93,7 +93,11 @@ enum { RANK_EXIT_BYTES = 18 };
 void rank_exit_pack(struct pack *pack, const struct rank_exit *ended);
 bool rank_exit_unpack(struct unpack *unpack, struct rank_exit *ended_out);
 
-// A piece of output. Whole lines, or, without OUTPUT_LINE at the end, a part of one.
+// What a shell would make of it: the exit code, 128 and the signal; 126 or 127 for a program that cannot
+// be run, 125 when the system had no room for it.
+int rank_exit_code(const struct rank_exit *ended);
+
+// A piece of output. Whole lines, unless one is longer than GROUP_PIECE.
 enum { OUTPUT_STDOUT = 1, OUTPUT_STDERR = 2 };
 
 void output_pack(struct pack *pack, uint32_t rank, uint8_t stream, const void *data, size_t length);
