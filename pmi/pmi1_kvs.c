@@ -20,8 +20,7 @@ struct pmi1_kvs_entry {
 void pmi1_kvs_fini(struct pmi1_kvs *kvs)
 {
     struct pmi1_kvs_entry *entry, *next;
-    HASH_ITER(hh, kvs->entries, entry, next)
-    {
+    HASH_ITER (hh, kvs->entries, entry, next) {
         HASH_DEL(kvs->entries, entry);
         free(entry->value);
         free(entry);

@@ -150,14 +150,12 @@ void helper_get_start(struct helper *helper, const struct pmi_modex_message *wan
 void helper_calls_cancel(struct helper *helper, uint64_t job)
 {
     struct helper_call *call, *next_call;
-    HASH_ITER(hh, helper->calls, call, next_call)
-    {
+    HASH_ITER (hh, helper->calls, call, next_call) {
         if (call->job == job)
             call_end(helper, call, PMIX_ERR_JOB_CANCELED, NULL, 0);
     }
     struct helper_get *get, *next_get;
-    HASH_ITER(hh, helper->gets, get, next_get)
-    {
+    HASH_ITER (hh, helper->gets, get, next_get) {
         if (get->job == job)
             get_end(helper, get->id, DRAGON_ERR_CANCELED, NULL, 0);
     }

@@ -37,8 +37,7 @@ struct helper_job {
 static void job_destroy(struct helper_job *job)
 {
     struct series *series, *next;
-    HASH_ITER(hh, job->series, series, next)
-    {
+    HASH_ITER (hh, job->series, series, next) {
         HASH_DEL(job->series, series);
         free(series);
     }

@@ -129,6 +129,11 @@ uint32_t boot_size(const struct boot *boot)
     return boot->size;
 }
 
+enum boot_teller boot_teller(const struct boot *boot)
+{
+    return boot->teller;
+}
+
 dragon_err_t boot_exchange(struct boot *boot, const struct boot_blob *mine,
                            struct boot_blob **blobs_out, dragon_error_t *error)
 {

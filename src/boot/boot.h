@@ -65,6 +65,10 @@ dragon_err_t boot_exchange(struct boot *boot, const struct boot_blob *mine,
                            struct boot_blob **blobs_out, dragon_error_t *error);
 void boot_blobs_free(struct boot_blob *blobs, uint32_t count);
 
+// After an exchange that failed, who is to say so: often all ranks see the same.
+enum boot_teller { BOOT_TELLER_UNKNOWN, BOOT_TELLER_SELF, BOOT_TELLER_OTHER };
+enum boot_teller boot_teller(const struct boot *boot);
+
 // Takes leave of the launcher (PMIx_Finalize, PMI finalize), for at most a few seconds whatever the
 // deadline was. Keeps errno. NULL is fine.
 void boot_destroy(struct boot *boot);

@@ -204,7 +204,16 @@ static bool find_missing(const struct boot *boot, uint64_t limit_ms, bool *here)
     return missing > 0;
 }
 
-static dragon_err_t missing_error(const struct boot *boot, uint64_t limit_ms, dragon_error_t *error)
+// The first of those that came speaks for all.
+static enum boot_teller teller_of(const struct boot *boot, const bool *here)
+{
+    for (uint32_t i = 0; i < boot->rank; i++)
+        if (here[i])
+            return BOOT_TELLER_OTHER;
+    return BOOT_TELLER_SELF;
+}
+
+static dragon_err_t missing_error(struct boot *boot, uint64_t limit_ms, dragon_error_t *error)
 {
     char ranks[BOOT_TEXT_BYTES], waited[BOOT_TEXT_BYTES], hosts[BOOT_TEXT_BYTES];
     const char *hint = "is every process of this launch a dragon-run, and does each still run?";
@@ -212,6 +221,7 @@ static dragon_err_t missing_error(const struct boot *boot, uint64_t limit_ms, dr
     // A quarter of what is left is for the names of hosts.
     if (here && find_missing(boot, limit_ms * 3 / 4, here)) {
         missing_hosts(boot, here, hosts, sizeof hosts);
+        boot->teller = teller_of(boot, here);
         err_set(error, DRAGON_ERR_TIMEOUT, "%s%s did not come within %s; %s",
                 boot_missing(here, boot->size, ranks), hosts, boot_waited(boot, waited), hint);
     } else {

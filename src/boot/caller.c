@@ -194,6 +194,9 @@ static dragon_err_t take_table(struct caller *caller, struct boot_blob *table,
         return boot_wait_error(boot, err, what, error);
     if (header.code) {
         err = report_error(&header, body, error);
+        // These end the start for all; other codes are about this rank alone.
+        if (err == DRAGON_ERR_TIMEOUT || err == DRAGON_ERR_PEER || err == DRAGON_ERR_CANCELED)
+            caller->boot->teller = BOOT_TELLER_OTHER;
     } else {
         err = boot_table_read(body, (size_t)header.length, boot->size, boot->rank, table);
         if (err)

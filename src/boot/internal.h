@@ -25,6 +25,7 @@ struct boot {
     uint64_t deadline_ms;
     int cancel_fd; // borrowed, or -1
     bool exchanged;
+    enum boot_teller teller;
 };
 
 // Each fills ops, own, rank and size, all or nothing.

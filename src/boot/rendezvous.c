@@ -182,7 +182,9 @@ static dragon_err_t missing_error(struct rendezvous *r, dragon_error_t *error)
     else if (r->refused)
         snprintf(refused, sizeof refused, "; %zu connection%s refused, the last from %s",
                  r->refused, r->refused == 1 ? " was" : "s were", r->refusal);
-    err_set(error, DRAGON_ERR_TIMEOUT, "%s did not come within %s%s",
+    err_set(error, DRAGON_ERR_TIMEOUT,
+            "%s did not come within %s%s; was dragon-run started there with the same --size, "
+            "--address and --secret-file?",
             boot_missing(here, r->boot->size, ranks), boot_waited(r->boot, waited), refused);
     free(here);
     return DRAGON_ERR_TIMEOUT;

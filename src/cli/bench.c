@@ -28,13 +28,16 @@ static const struct option_row rows[] = {
     {OPTION_ONLY, 0, "only", "PART", NULL, "this part alone; repeatable"},
     {OPTION_MPI_PROGRAM, 0, "mpi-program", "FILE", NULL,
      "an Open MPI program that says hello and ends; it gets the argument \"hello\""},
-    {OPTION_MPIEXEC, 0, "mpiexec", "FILE", NULL, "that program's mpiexec, the peer of the MPI figures"},
+    {OPTION_MPIEXEC, 0, "mpiexec", "FILE", NULL,
+     "that program's mpiexec, the peer of the MPI figures"},
     {0},
 };
 
 static const char about[] =
-    "Measures the runtime on this machine, each figure together with a peer in pairs of runs that take\n"
-    "turns, and prints ours, the peer's, the ratio (median, lowest and highest of the pairs) and what\n"
+    "Measures the runtime on this machine, each figure together with a peer in pairs of runs that "
+    "take\n"
+    "turns, and prints ours, the peer's, the ratio (median, lowest and highest of the pairs) and "
+    "what\n"
     "the project aims at.\n\n"
     "  dragon-bench launch                    everything about starting programs, some minutes\n"
     "  dragon-bench launch --quick --json     half a minute, for a script\n"
@@ -46,9 +49,12 @@ static const char about[] =
     "  mpi        an MPI hello of 2, 8 and 16 ranks, against mpiexec of the same MPI\n"
     "  series     2,000 groups of one rank after another, and 1,000 MPI groups of two: rates,\n"
     "             memory and descriptors at a tenth of the way and at the end\n\n"
-    "Ratios are times (less is better) or rates (more is better), as the unit says. A busy machine\n"
-    "makes all figures worthless: look at the load, of which a warning is given. Outside a runtime one is\n"
-    "started around the command. The exit code is 0 also when aims are missed, 1 when a figure could\n"
+    "Ratios are times (less is better) or rates (more is better), as the unit says. A busy "
+    "machine\n"
+    "makes all figures worthless: look at the load, of which a warning is given. Outside a runtime "
+    "one is\n"
+    "started around the command. The exit code is 0 also when aims are missed, 1 when a figure "
+    "could\n"
     "not be taken (one whose peer is not installed is skipped), 125 when nothing could be.";
 
 static bool take_option(void *arg, int id, const char *value, dragon_error_t *error)
@@ -109,7 +115,8 @@ static const struct bench_word *parse(struct bench *bench, int argc, char **argv
         options_refuse(&options, "nothing was given to measure (there is launch)");
     const struct bench_word *word = find_word(argv[first]);
     if (!word)
-        options_refuse(&options, "there is nothing to measure by the name of \"%s\" (there is launch)",
+        options_refuse(&options,
+                       "there is nothing to measure by the name of \"%s\" (there is launch)",
                        argv[first]);
     int more = options_parse(&options, argc - first, argv + first);
     if (argv[first + more])

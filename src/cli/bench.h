@@ -60,8 +60,8 @@ struct figure {
     const char *unit;  // "ms", "1/s", "MB", ""
     enum aim_kind aim; // of the ratio, or of ours when there is no peer
     double aim_value;
-    char note[200];    // what else is to be said
-    bool failed;       // nothing was measured though it should have been; the note says why
+    char note[200]; // what else is to be said
+    bool failed;    // nothing was measured though it should have been; the note says why
     struct samples ours, peers, ratios;
 };
 
@@ -90,8 +90,8 @@ struct command {
 };
 
 struct command_end {
-    double ms;      // from before the start to after the end
-    int status;     // of waitpid
+    double ms;  // from before the start to after the end
+    int status; // of waitpid
     bool timed_out;
 };
 
@@ -102,9 +102,9 @@ bool command_run(const struct command *command, struct command_end *end_out);
 double command_run_many(const struct command *command, int count, int at_once);
 // What it prints, the first line, without its end. False: nothing.
 bool command_first_line(char *const *argv, char *line, size_t room);
-char *command_find(const char *name);       // along PATH; NULL: not there; the caller frees
-char *command_beside(const char *name);     // in the folder of this program; as above
-char **command_outer_env(void);             // ours without what a runtime adds; the caller frees
+char *command_find(const char *name);   // along PATH; NULL: not there; the caller frees
+char *command_beside(const char *name); // in the folder of this program; as above
+char **command_outer_env(void);         // ours without what a runtime adds; the caller frees
 
 // ---- groups (bench_group.c)
 
@@ -138,8 +138,8 @@ struct usage {
     double share_mb; // with its share of what it has in common with others (PSS)
     double rss_mb;
     long descriptors;
-    long wakeups;    // context switches of all threads so far
-    long cpu_ticks;  // user and system time so far
+    long wakeups;   // context switches of all threads so far
+    long cpu_ticks; // user and system time so far
 };
 
 bool usage_read(pid_t pid, struct usage *usage_out);

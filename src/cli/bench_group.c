@@ -13,7 +13,8 @@ enum { GROUP_LIMIT_MS = 120000 };
 // Shared memory and the plain point-to-point layer: what else MPI_Init looks for is not the launcher's
 // work, and takes longer than it. Ranks that wait give the core away, as there may be more than cores.
 const char *const mpi_settings[] = {
-    "OMPI_MCA_pml", "ob1", "OMPI_MCA_btl", "self,vader,tcp", "OMPI_MCA_mpi_yield_when_idle", "1", NULL,
+    "OMPI_MCA_pml", "ob1", "OMPI_MCA_btl", "self,vader,tcp", "OMPI_MCA_mpi_yield_when_idle", "1",
+    NULL,
 };
 
 static dragon_err_t set_mpi(dragon_group_t *group)

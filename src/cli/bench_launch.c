@@ -61,8 +61,7 @@ static void skip(struct bench *bench, struct figure *figure, const char *why)
 
 static double run_command(struct pair *pair, char *const *argv)
 {
-    struct command command = {
-        .argv = argv, .env = pair->env, .output = -1, .limit_ms = COMMAND_MS};
+    struct command command = {.argv = argv, .env = pair->env, .output = -1, .limit_ms = COMMAND_MS};
     struct command_end end;
     if (!command_run(&command, &end))
         figure_fail(pair->figure, "%.120s: %s", argv[0], strerror(errno));

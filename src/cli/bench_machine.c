@@ -49,8 +49,8 @@ static void report_load(struct bench *bench, int cores)
     if (load[0] <= load_limit * cores)
         return;
     snprintf(text, sizeof text,
-             "the load is %.2f on %d cores when this begins: the figures are not worth much", load[0],
-             cores);
+             "the load is %.2f on %d cores when this begins: the figures are not worth much",
+             load[0], cores);
     report_warn(bench->report, text);
 }
 

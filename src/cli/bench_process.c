@@ -153,8 +153,8 @@ pid_t process_child(pid_t parent, const char *name)
         return 0;
     for (struct dirent *entry; found == 0 && (entry = readdir(processes));) {
         long long pid;
-        if (parse_number(entry->d_name, 1, 1LL << 31, &pid) && process_parent((pid_t)pid) == parent &&
-            has_name((pid_t)pid, name))
+        if (parse_number(entry->d_name, 1, 1LL << 31, &pid) &&
+            process_parent((pid_t)pid) == parent && has_name((pid_t)pid, name))
             found = (pid_t)pid;
     }
     closedir(processes);

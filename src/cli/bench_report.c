@@ -41,8 +41,8 @@ static struct spread samples_spread(const struct samples *samples)
     if (count == 0)
         return (struct spread){0};
     qsort(sorted.values, (size_t)count, sizeof *sorted.values, compare);
-    double median = count % 2 ? sorted.values[middle]
-                              : (sorted.values[middle - 1] + sorted.values[middle]) / 2;
+    double median =
+        count % 2 ? sorted.values[middle] : (sorted.values[middle - 1] + sorted.values[middle]) / 2;
     return (struct spread){median, sorted.values[0], sorted.values[count - 1]};
 }
 
@@ -118,8 +118,8 @@ static void print_line(struct report *report, const struct figure *figure)
         snprintf(aim, sizeof aim, "%s %g%s%s: %s", aim_name(figure->aim), figure->aim_value,
                  figure->peer[0] || !*figure->unit ? "" : " ", figure->peer[0] ? "" : figure->unit,
                  aim_is_met(figure) ? "met" : "missed");
-    fprintf(report->file, "%-18s %-36s %12s %12s %-22s %-22s %s\n", figure->name, figure->what, ours,
-            peer, ratio, aim, figure->peer);
+    fprintf(report->file, "%-18s %-36s %12s %12s %-22s %-22s %s\n", figure->name, figure->what,
+            ours, peer, ratio, aim, figure->peer);
     if (figure->note[0])
         fprintf(report->file, "%-18s   %s%s\n", "", figure->failed ? "NOT MEASURED: " : "",
                 figure->note);
@@ -129,8 +129,8 @@ static void print_head(struct report *report)
 {
     for (char **warning = report->warnings; warning && *warning; warning++)
         fprintf(report->file, "warning            %s\n", *warning);
-    fprintf(report->file, "\n%-18s %-36s %12s %12s %-22s %-22s %s\n", "figure", "what", "ours", "peer",
-            "ratio (low-high)", "aim", "the peer");
+    fprintf(report->file, "\n%-18s %-36s %12s %12s %-22s %-22s %s\n", "figure", "what", "ours",
+            "peer", "ratio (low-high)", "aim", "the peer");
 }
 
 // ---- JSON
@@ -161,8 +161,9 @@ static void json_samples(struct report *report, const char *name, const struct s
 {
     struct spread spread = samples_spread(samples);
     if (samples->count)
-        fprintf(report->file, ", \"%s\": {\"median\": %.6g, \"low\": %.6g, \"high\": %.6g, \"runs\": %d}",
-                name, spread.median, spread.low, spread.high, samples->count);
+        fprintf(report->file,
+                ", \"%s\": {\"median\": %.6g, \"low\": %.6g, \"high\": %.6g, \"runs\": %d}", name,
+                spread.median, spread.low, spread.high, samples->count);
 }
 
 static void json_figure(struct report *report, const struct figure *figure)

@@ -13,7 +13,8 @@
 static void report_own(struct bench *bench, const char *name, const char *what, const char *unit,
                        double value, double most)
 {
-    struct figure figure = {.unit = unit, .aim = most < 0 ? AIM_NONE : AIM_AT_MOST, .aim_value = most};
+    struct figure figure = {
+        .unit = unit, .aim = most < 0 ? AIM_NONE : AIM_AT_MOST, .aim_value = most};
     snprintf(figure.name, sizeof figure.name, "%s", name);
     snprintf(figure.what, sizeof figure.what, "%s", what);
     figure_add_ours(&figure, value);
@@ -30,21 +31,25 @@ void bench_idle(struct bench *bench)
     bool good = usage_read(agent, &agent_before) && usage_read(run, &run_before);
     sleep(seconds);
     if (!good || !usage_read(agent, &agent_after) || !usage_read(run, &run_after)) {
-        struct figure figure = {.name = "idle-agent", .what = "memory of an idle agent", .unit = "MB"};
+        struct figure figure = {
+            .name = "idle-agent", .what = "memory of an idle agent", .unit = "MB"};
         figure_fail(&figure, "the agent or dragon-run cannot be looked at in /proc");
         report_figure(bench->report, &figure);
         return;
     }
     report_own(bench, "idle-agent", "an idle agent, its own memory", "MB", agent_after.own_mb, 20);
-    report_own(bench, "idle-agent-share", "  with its share of libraries", "MB", agent_after.share_mb, -1);
+    report_own(bench, "idle-agent-share", "  with its share of libraries", "MB",
+               agent_after.share_mb, -1);
     report_own(bench, "idle-run", "dragon-run beside it, its own", "MB", run_after.own_mb, -1);
-    report_own(bench, "idle-run-share", "  with its share of libraries", "MB", run_after.share_mb, -1);
+    report_own(bench, "idle-run-share", "  with its share of libraries", "MB", run_after.share_mb,
+               -1);
     snprintf(what, sizeof what, "wake-ups of the agent in %u s", seconds);
     // Reading /proc wakes nobody up; another process's exit may.
-    report_own(bench, "idle-agent-wakes", what, "", (double)(agent_after.wakeups - agent_before.wakeups),
-               0);
+    report_own(bench, "idle-agent-wakes", what, "",
+               (double)(agent_after.wakeups - agent_before.wakeups), 0);
     snprintf(what, sizeof what, "wake-ups of dragon-run in %u s", seconds);
-    report_own(bench, "idle-run-wakes", what, "", (double)(run_after.wakeups - run_before.wakeups), 0);
+    report_own(bench, "idle-run-wakes", what, "", (double)(run_after.wakeups - run_before.wakeups),
+               0);
     report_own(bench, "idle-time", "processor time of both then", "ticks",
                (double)(agent_after.cpu_ticks - agent_before.cpu_ticks + run_after.cpu_ticks -
                         run_before.cpu_ticks),
@@ -164,7 +169,8 @@ void bench_series_mpi(struct bench *bench)
     if (setup.program)
         series_start(&series);
     else {
-        struct figure figure = {.name = "series-mpi", .what = "MPI group after MPI group", .unit = "1/s"};
+        struct figure figure = {
+            .name = "series-mpi", .what = "MPI group after MPI group", .unit = "1/s"};
         figure_note(&figure, "skipped: %s", setup.missing);
         report_figure(bench->report, &figure);
     }

@@ -10,6 +10,7 @@
 #include "proc/sweep.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -258,13 +259,31 @@ static bool come_up(struct run *run, dragon_error_t *error)
     return true;
 }
 
+// Ranks of a launcher often fail alike, and the end of the first one makes the launcher end the others.
+// So one message is enough, and that of rank 0 is the first. One that is not ended speaks for itself.
+static bool is_told(struct run *run)
+{
+    enum { LAUNCHER_ENDS_US_MS = 2500 };
+    enum boot_teller teller = run->boot ? boot_teller(run->boot) : BOOT_TELLER_SELF;
+    if (run->told || teller == BOOT_TELLER_OTHER)
+        return true;
+    if (run->rank == 0 || teller == BOOT_TELLER_SELF || boot_kind(run->boot) == BOOT_EXPLICIT)
+        return false;
+    struct pollfd ended = {.fd = run->signal_fd, .events = POLLIN};
+    if (poll(&ended, 1, LAUNCHER_ENDS_US_MS) <= 0)
+        return false;
+    run->boot = NULL; // there is no time for a goodbye, and nobody who waits for it
+    return true;
+}
+
 // A signal while coming up ends that; it is in the descriptor that was polled.
 static int code_of_failure(struct run *run, const dragon_error_t *error)
 {
     struct signalfd_siginfo info;
     if (error->code != DRAGON_ERR_CANCELED ||
         read(run->signal_fd, &info, sizeof info) != (ssize_t)sizeof info) {
-        log_error("%s", error->text);
+        if (!is_told(run))
+            log_error("%s", error->text);
         return EXIT_OURS;
     }
     return 128 + (int)(info.ssi_signo == (uint32_t)SIGRTMIN ? SIGTERM : info.ssi_signo);

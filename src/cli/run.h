@@ -39,6 +39,7 @@ struct run {
     int signal_fd;
     pid_t launcher;  // our parent, if its death is to end us; else 0
     bool foreground; // the head shares the terminal with us
+    bool told;       // another rank says why the start failed
     bool up;
     bool ended; // the agent has said how
     int exit_code;

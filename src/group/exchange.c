@@ -280,7 +280,7 @@ void exchanges_end_group(struct exchanges *exchanges, uint64_t group)
 {
     exchanges->ended[exchanges->ended_next++ % ENDED_REMEMBERED] = group;
     struct exchange *exchange, *next;
-    HASH_ITER(hh, exchanges->by_key, exchange, next)
-    if (exchange->key.group == group)
-        exchange_cancel(exchanges, exchange);
+    HASH_ITER (hh, exchanges->by_key, exchange, next)
+        if (exchange->key.group == group)
+            exchange_cancel(exchanges, exchange);
 }

@@ -115,8 +115,7 @@ void host_destroy(struct host *host)
     if (!host)
         return;
     struct hosted *hosted, *next;
-    HASH_ITER(hh, host->groups, hosted, next)
-    {
+    HASH_ITER (hh, host->groups, hosted, next) {
         exchanges_end_group(host->exchanges, hosted->group);
         hosted_destroy(hosted);
     }

@@ -381,9 +381,9 @@ bool leader_on_session_gone(struct leader *leader, const struct link_message *me
     if (!unpack_done(&unpack))
         return false;
     struct led *led, *next;
-    HASH_ITER(hh, leader->groups, led, next)
-    if (led->session == session && led->owner_node == message->source)
-        led_stop_asked(led, "its client is gone");
+    HASH_ITER (hh, leader->groups, led, next)
+        if (led->session == session && led->owner_node == message->source)
+            led_stop_asked(led, "its client is gone");
     return true;
 }
 

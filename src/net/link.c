@@ -221,6 +221,8 @@ static void link_flush(void *arg)
 static void on_link_ready(void *arg, int events)
 {
     struct link *link = arg;
+    if (link->broken)
+        return; // another handler of this turn broke it: link_flush waits to tell of that
     if (events & LOOP_WRITE)
         link_flush(link);
     if (events & LOOP_READ)

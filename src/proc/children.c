@@ -84,8 +84,7 @@ void children_destroy(struct children *children)
     if (!children)
         return;
     struct child *child, *next;
-    HASH_ITER(hh, children->by_pid, child, next)
-    {
+    HASH_ITER (hh, children->by_pid, child, next) {
         HASH_DEL(children->by_pid, child);
         free(child);
     }
