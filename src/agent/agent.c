@@ -12,16 +12,9 @@
 // and tells all; a node that loses its way to node 0 ends by itself.
 #include "config.h"
 
-#include "agent/agent.h"
-
-#include "agent/control.h"
-#include "agent/head.h"
-#include "agent/sessions.h"
-#include "group/groups.h"
+#include "agent/internal.h"
 #include "group/proto.h"
 #include "net/address.h"
-#include "net/tree.h"
-#include "place/topo.h"
 #include "proc/sweep.h"
 
 #include <limits.h>
@@ -29,173 +22,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum {
-    // Messages between agents that are not of groups; those are from GROUP_FIRST_TYPE on.
-    AGENT_STOP = 8, // from node 0 to all: u32 grace time in ms
-    AGENT_ASK = 9,  // to node 0: u32 signal to stop with, 0: something broke; text why
-    SWEEP_MS = 2000,
-    LEAVE_MS = 2000,
-    LOST_GRACE_MS = 500, // of programs when a part of the runtime is gone already
-};
-
-enum phase { PHASE_SETUP, PHASE_JOINING, PHASE_UP, PHASE_STOPPING, PHASE_LEAVING };
-
-struct agent {
-    struct loop *loop; // borrowed
-    struct agent_options options;
-    struct link *control; // NULL: dragon-run is gone
-    struct children *children;
-    struct topo *topo;
-    struct topo_share share;
-    struct tree_node *nodes; // owned
-    struct tree *tree;
-    struct sessions *sessions;
-    struct groups *groups;
-    struct head head;
-    struct loop_timer *limit; // of the present phase
-    struct loop_later check;  // of the end of stopping
-    char *run_dir, *shm_dir;  // owned
-    char *socket_path;        // owned
-    char *pmix_program;       // owned
-    struct control_start start;
-    uint8_t *start_bytes; // owned: what `start` points into
-    int listen_fd;        // until the tree takes it
-    enum phase phase;
-    bool was_up;
-    int exit_code;
-    char cause[512];
-};
-
-static bool leads(const struct agent *agent)
-{
-    return agent->start.here == 0;
-}
-
-static void control_send(struct agent *agent, uint16_t type, struct pack *body)
+void agent_tell_run(struct agent *agent, uint16_t type, struct pack *body)
 {
     if (agent->control)
         link_send_pack(agent->control, type, 0, 0, body);
     else
         pack_fini(body);
-}
-
-// ---- the end
-
-static void agent_say_ended(struct agent *agent)
-{
-    struct pack body = PACK_EMPTY;
-    // Node 0 speaks for all, through dragon-run if that is left; a node that never came up for itself.
-    bool speaks = leads(agent) || !agent->was_up;
-    if (!agent->control && speaks && agent->cause[0])
-        log_error("%s", agent->cause);
-    pack_i32(&body, agent->exit_code);
-    pack_str(&body, speaks ? agent->cause : "");
-    control_send(agent, CONTROL_ENDED, &body);
-    loop_later_run(agent->loop);
-    loop_stop(agent->loop);
-}
-
-static void agent_set_cause(struct agent *agent, int code, const char *cause)
-{
-    if (agent->cause[0] || agent->exit_code)
-        return;
-    agent->exit_code = code;
-    snprintf(agent->cause, sizeof agent->cause, "%s", cause);
-}
-
-static void agent_leave(struct agent *agent)
-{
-    if (agent->phase >= PHASE_LEAVING)
-        return;
-    agent->phase = PHASE_LEAVING;
-    if (agent->head.pid > 0) {
-        char text[200];
-        snprintf(text, sizeof text,
-                 "the program %.100s did not end when it was told to, and was killed",
-                 agent->start.head[0]);
-        agent_set_cause(agent, 128 + SIGKILL, text);
-    }
-    groups_destroy(agent->groups);
-    agent->groups = NULL;
-    sessions_destroy(agent->sessions);
-    agent->sessions = NULL;
-    if (!sweep_all(time_now_ms() + SWEEP_MS))
-        log_error("processes on %s hang in the kernel and could not be killed",
-                  agent->nodes ? agent->nodes[agent->start.here].name : "this host");
-    loop_timer_start(agent->limit, LEAVE_MS);
-    if (agent->tree)
-        tree_leave(agent->tree);
-    else
-        agent_say_ended(agent);
-}
-
-static void on_check(void *arg)
-{
-    struct agent *agent = arg;
-    if (agent->phase != PHASE_STOPPING || agent->head.pid > 0 ||
-        groups_running_ranks(agent->groups) > 0)
-        return;
-    // The owner of the last group may still want to hear of its end.
-    agent_leave(agent);
-}
-
-// Everything here is told to end, and gets `grace_ms` for it.
-static void agent_stop_here(struct agent *agent, int signal, uint32_t grace_ms)
-{
-    if (agent->phase >= PHASE_STOPPING)
-        return;
-    if (agent->phase < PHASE_UP || !agent->groups) {
-        agent_leave(agent);
-        return;
-    }
-    agent->phase = PHASE_STOPPING;
-    head_signal(&agent->head, signal);
-    groups_signal_ranks(agent->groups, SIGTERM);
-    loop_timer_start(agent->limit, grace_ms);
-    loop_later_add(agent->loop, &agent->check);
-}
-
-// On node 0: the whole runtime ends.
-static void agent_stop_all(struct agent *agent, int signal, uint32_t grace_ms)
-{
-    struct pack body = PACK_EMPTY;
-    if (agent->phase >= PHASE_STOPPING)
-        return;
-    pack_u32(&body, grace_ms);
-    if (agent->tree && agent->phase == PHASE_UP)
-        tree_send(agent->tree, TREE_EVERYBODY, AGENT_STOP, &body);
-    pack_fini(&body);
-    agent_stop_here(agent, signal, grace_ms);
-}
-
-// Node 0 stops the runtime; the others ask it to, and end by themselves if it does not. `signal` 0: a
-// part of the runtime is gone.
-static void agent_ask_stop(struct agent *agent, int signal, const char *why)
-{
-    struct pack body = PACK_EMPTY;
-    if (agent->phase >= PHASE_STOPPING)
-        return;
-    // A head that is told to stop has the last word on the exit code.
-    if (signal == 0 || agent->head.pid == 0)
-        agent_set_cause(agent, signal ? 128 + signal : 125, why);
-    if (leads(agent) || agent->phase < PHASE_UP) {
-        agent_stop_all(agent, signal ? signal : SIGTERM,
-                       signal ? agent->start.grace_ms : LOST_GRACE_MS);
-        return;
-    }
-    pack_u32(&body, (uint32_t)signal);
-    pack_str(&body, why);
-    tree_send(agent->tree, 0, AGENT_ASK, &body);
-    loop_timer_start(agent->limit, LEAVE_MS);
-}
-
-static void on_agent_limit(void *arg)
-{
-    struct agent *agent = arg;
-    if (agent->phase == PHASE_LEAVING)
-        agent_say_ended(agent); // those below did not say goodbye; they end by themselves
-    else
-        agent_leave(agent);
 }
 
 // ---- the head program
@@ -249,8 +81,8 @@ static void on_tree_up(void *arg)
     struct pack empty = PACK_EMPTY;
     agent->phase = PHASE_UP;
     agent->was_up = true;
-    control_send(agent, CONTROL_UP, &empty);
-    if (leads(agent))
+    agent_tell_run(agent, CONTROL_UP, &empty);
+    if (agent_leads(agent))
         agent_start_head(agent);
 }
 
@@ -268,13 +100,14 @@ static bool on_agent_message(struct agent *agent, const struct link_message *mes
         uint32_t grace_ms = unpack_u32(&unpack);
         if (!unpack_done(&unpack))
             return false;
-        if (!leads(agent))
+        if (!agent_leads(agent))
             agent_stop_here(agent, SIGTERM, grace_ms);
         return true;
     }
     uint32_t signal = unpack_u32(&unpack);
     const char *why = unpack_str(&unpack);
-    if (message->type != AGENT_ASK || !leads(agent) || !unpack_done(&unpack) || signal >= NSIG)
+    if (message->type != AGENT_ASK || !agent_leads(agent) || !unpack_done(&unpack) ||
+        signal >= NSIG)
         return false;
     agent_ask_stop(agent, (int)signal, why);
     return true;
@@ -302,7 +135,7 @@ static void on_tree_lost(void *arg, uint32_t node, const char *reason)
     snprintf(text, sizeof text,
              "node %u (%s) is lost: %s; its agent was killed, or the host or its network is down",
              node, agent->nodes[node].name, reason);
-    if (node == tree_parent(agent->start.here, agent->start.fanout) && !leads(agent)) {
+    if (node == tree_parent(agent->start.here, agent->start.fanout) && !agent_leads(agent)) {
         agent->exit_code = 125; // node 0 says why; nothing holds us here any more
         agent_leave(agent);
         return;
@@ -485,7 +318,7 @@ static bool on_setup(struct agent *agent, const struct link_message *message)
     ready.cores = topo_cores(agent->topo);
     control_ready_pack(&body, &ready);
     strv_free(ready.addresses);
-    control_send(agent, CONTROL_READY, &body);
+    agent_tell_run(agent, CONTROL_READY, &body);
     return true;
 }
 
@@ -578,9 +411,9 @@ struct agent *agent_create(struct loop *loop, const struct agent_options *option
     agent->loop = loop;
     agent->options = *options;
     agent->listen_fd = -1;
-    agent->check = (struct loop_later){.fn = on_check, .arg = agent};
+    agent->check = (struct loop_later){.fn = agent_on_check, .arg = agent};
     agent->pmix_program = find_pmix_program();
-    agent->limit = loop_timer_create(loop, on_agent_limit, agent);
+    agent->limit = loop_timer_create(loop, agent_on_limit, agent);
     agent->control =
         link_create(loop, options->control_fd, CONTROL_BODY_LIMIT, &control_handler, agent);
     agent->children = children_create(loop, &error);

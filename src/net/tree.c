@@ -229,6 +229,7 @@ static void on_branch_closed(void *arg, const char *reason)
         return;
     branch->left = true; // nobody is to wait for its goodbye
     tree->handler->on_lost(tree->arg, branch->node, reason);
+    tree_check_left(tree); // it may be the last that was waited for
 }
 
 static const struct link_handler branch_handler = {.on_message = on_branch_message,

@@ -35,6 +35,7 @@ struct tree_options {
     uint16_t first_type; // types from here on are for the handler; those below are the tree's
 };
 
+// None of these may destroy the tree.
 struct tree_handler {
     // This node and everything below it are linked. At node 0: the whole tree is.
     void (*on_up)(void *arg);

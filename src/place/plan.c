@@ -54,16 +54,16 @@ static void fill_evenly(const struct plan_request *request, const uint32_t *core
                         uint64_t all_cores, struct plan *plan)
 {
     uint32_t left = plan->size;
+    if (request->order == PLAN_CYCLIC) { // never above ppn: the size fits all nodes' ppn
+        for (uint32_t i = 0; i < plan->nodes; i++)
+            plan->count[i] = left / plan->nodes + (i < left % plan->nodes);
+        return;
+    }
     if (request->ppn) {
         for (uint32_t i = 0; i < plan->nodes && left > 0; i++) {
             plan->count[i] = request->ppn < left ? request->ppn : left;
             left -= plan->count[i];
         }
-        return;
-    }
-    if (request->order == PLAN_CYCLIC) {
-        for (uint32_t i = 0; i < plan->nodes; i++)
-            plan->count[i] = left / plan->nodes + (i < left % plan->nodes);
         return;
     }
     uint32_t rounds = (uint32_t)(left / all_cores);

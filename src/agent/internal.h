@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What agent.c (life) and agent_end.c (its end) share.
+#ifndef AGENT_INTERNAL_H
+#define AGENT_INTERNAL_H
+
+#include "agent/agent.h"
+#include "agent/control.h"
+#include "agent/head.h"
+#include "agent/sessions.h"
+#include "group/groups.h"
+#include "net/tree.h"
+#include "place/topo.h"
+
+enum {
+    // Messages between agents that are not of groups; those are from GROUP_FIRST_TYPE on.
+    AGENT_STOP = 8, // from node 0 to all: u32 grace time in ms
+    AGENT_ASK = 9,  // to node 0: u32 signal to stop with, 0: something broke; text why
+};
+
+enum phase { PHASE_SETUP, PHASE_JOINING, PHASE_UP, PHASE_STOPPING, PHASE_LEAVING };
+
+struct agent {
+    struct loop *loop; // borrowed
+    struct agent_options options;
+    struct link *control; // NULL: dragon-run is gone
+    struct children *children;
+    struct topo *topo;
+    struct topo_share share;
+    struct tree_node *nodes; // owned
+    struct tree *tree;
+    struct sessions *sessions;
+    struct groups *groups;
+    struct head head;
+    struct loop_timer *limit; // of the present phase
+    struct loop_later check;  // of the end of stopping
+    char *run_dir, *shm_dir;  // owned
+    char *socket_path;        // owned
+    char *pmix_program;       // owned
+    struct control_start start;
+    uint8_t *start_bytes; // owned: what `start` points into
+    int listen_fd;        // until the tree takes it
+    enum phase phase;
+    bool was_up;
+    int exit_code;
+    char cause[512];
+};
+
+static inline bool agent_leads(const struct agent *agent)
+{
+    return agent->start.here == 0;
+}
+
+void agent_tell_run(struct agent *agent, uint16_t type,
+                    struct pack *body); // dragon-run, if it is there
+
+// agent_end.c
+
+// The first cause counts.
+void agent_set_cause(struct agent *agent, int code, const char *cause);
+
+// Node 0 stops the runtime; the others ask it to, and end by themselves if it does not. `signal` 0: a
+// part of the runtime is gone.
+void agent_ask_stop(struct agent *agent, int signal, const char *why);
+
+// On node 0: the whole runtime ends. Everything is told to, and gets `grace_ms` for it.
+void agent_stop_all(struct agent *agent, int signal, uint32_t grace_ms);
+void agent_stop_here(struct agent *agent, int signal, uint32_t grace_ms);
+
+void agent_leave(struct agent *agent);     // kills what is left, says goodbye
+void agent_say_ended(struct agent *agent); // everybody below has said goodbye
+void agent_on_limit(void *agent);          // the time of the present phase is over
+void agent_on_check(void *agent);          // something has ended that the end may wait for
+
+#endif
