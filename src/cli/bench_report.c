@@ -118,18 +118,18 @@ static void print_line(struct report *report, const struct figure *figure)
         snprintf(aim, sizeof aim, "%s %g%s%s: %s", aim_name(figure->aim), figure->aim_value,
                  figure->peer[0] || !*figure->unit ? "" : " ", figure->peer[0] ? "" : figure->unit,
                  aim_is_met(figure) ? "met" : "missed");
-    fprintf(report->file, "%-18s %-36s %12s %12s %-22s %-22s %s\n", figure->name, figure->what,
+    fprintf(report->file, "%-30s %-36s %12s %12s %-22s %-22s %s\n", figure->name, figure->what,
             ours, peer, ratio, aim, figure->peer);
     if (figure->note[0])
-        fprintf(report->file, "%-18s   %s%s\n", "", figure->failed ? "NOT MEASURED: " : "",
+        fprintf(report->file, "%-30s   %s%s\n", "", figure->failed ? "NOT MEASURED: " : "",
                 figure->note);
 }
 
 static void print_head(struct report *report)
 {
     for (char **warning = report->warnings; warning && *warning; warning++)
-        fprintf(report->file, "warning            %s\n", *warning);
-    fprintf(report->file, "\n%-18s %-36s %12s %12s %-22s %-22s %s\n", "figure", "what", "ours",
+        fprintf(report->file, "%-18s %s\n", "warning", *warning);
+    fprintf(report->file, "\n%-30s %-36s %12s %12s %-22s %-22s %s\n", "figure", "what", "ours",
             "peer", "ratio (low-high)", "aim", "the peer");
 }
 

@@ -263,12 +263,13 @@ static bool come_up(struct run *run, dragon_error_t *error)
 // So one message is enough, and that of rank 0 is the first. One that is not ended speaks for itself.
 static bool is_told(struct run *run)
 {
-    enum { LAUNCHER_ENDS_US_MS = 2500 };
+    enum { LAUNCHER_ENDS_US_MS = 5000 }; // mpiexec takes 3 s, and 4 until it kills
     enum boot_teller teller = run->boot ? boot_teller(run->boot) : BOOT_TELLER_SELF;
     if (run->told || teller == BOOT_TELLER_OTHER)
         return true;
     if (run->rank == 0 || teller == BOOT_TELLER_SELF || boot_kind(run->boot) == BOOT_EXPLICIT)
         return false;
+    run_agent_end(run); // while there is time
     struct pollfd ended = {.fd = run->signal_fd, .events = POLLIN};
     if (poll(&ended, 1, LAUNCHER_ENDS_US_MS) <= 0)
         return false;
@@ -313,9 +314,9 @@ int main(int argc, char **argv)
             log_error("%s", run.cause);
     } else {
         run.exit_code = code_of_failure(&run, &error);
-        boot_destroy(run.boot);
     }
     run_agent_end(&run);
+    boot_destroy(run.boot); // last: to some launchers it means that they may kill us
     // What is left is memory, which ends with the process.
     return run.exit_code;
 }

@@ -100,8 +100,9 @@ static void pass_signal(struct run *run, int signal)
 static void on_signal(struct run *run, const struct signalfd_siginfo *info)
 {
     int signal = (int)info->ssi_signo;
-    char why[80];
-    snprintf(why, sizeof why, "stopped by signal %d (%s)", signal, strsignal(signal));
+    char why[80] = ""; // while coming up it is not worth a word: a launcher has its reason
+    if (run->up)
+        snprintf(why, sizeof why, "stopped by signal %d (%s)", signal, strsignal(signal));
     if (signal == SIGTERM || signal == SIGHUP)
         ask_stop(run, signal, why);
     else if (signal == SIGRTMIN) {
@@ -257,6 +258,9 @@ void run_agent_end(struct run *run)
         wait_for(run, waits_for_agent, SWEEP_MS);
     if (run->peers)
         wait_for(run, waits_for_peers, PEERS_MS);
+    // Also before: should we be killed now, the agent is there to clean up; later nobody is.
+    sweep_remove_directory(run->run_dir);
+    sweep_remove_directory(run->shm_dir);
     if (!sweep_all(time_now_ms() + SWEEP_MS))
         log_error("processes hang in the kernel and could not be killed");
     sweep_remove_directory(run->run_dir);

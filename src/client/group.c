@@ -45,6 +45,24 @@ struct dragon_group {
     UT_hash_handle hh;
 };
 
+static void ask_signal(struct dragon_runtime *runtime, uint64_t id, int rank, int signal,
+                       enum signal_why why)
+{
+    struct pack body = PACK_EMPTY;
+    pack_u64(&body, id);
+    pack_i32(&body, rank);
+    pack_u32(&body, (uint32_t)signal);
+    pack_u8(&body, why);
+    runtime_send(runtime, GC_SIGNAL, &body);
+    loop_later_run(runtime->loop);
+}
+
+// A group that nobody waits for any more, or that cannot be run here, is stopped at once.
+static void stop_unwanted(struct dragon_runtime *runtime, uint64_t id)
+{
+    ask_signal(runtime, id, DRAGON_ALL_RANKS, SIGTERM, SIGNAL_DISCARD);
+}
+
 // ---- life cycle
 
 dragon_err_t dragon_group_create(dragon_runtime_t *runtime, char *const argv[],
@@ -85,7 +103,7 @@ void dragon_group_destroy(dragon_group_t *group)
         return;
     struct dragon_runtime *runtime = group->runtime;
     if (group->state == GROUP_RUNNING) {
-        dragon_group_stop(group);
+        stop_unwanted(runtime, group->id);
         HASH_DEL(runtime->groups, group);
     }
     if (runtime->starting == group)
@@ -393,16 +411,6 @@ static bool group_run(struct dragon_group *group, uint64_t id, uint32_t size, ui
     return true;
 }
 
-// A group that nobody waits for any more, or that cannot be run here, is stopped at once.
-static void stop_unwanted(struct dragon_runtime *runtime, uint64_t id)
-{
-    struct pack body = PACK_EMPTY;
-    pack_u64(&body, id);
-    pack_i32(&body, DRAGON_ALL_RANKS);
-    pack_u32(&body, 0);
-    runtime_send(runtime, GC_SIGNAL, &body);
-}
-
 static bool on_started(struct dragon_runtime *runtime, struct unpack *unpack)
 {
     struct dragon_group *group = runtime->starting;
@@ -516,17 +524,12 @@ dragon_err_t dragon_group_wait(dragon_group_t *group, int timeout_ms)
 
 dragon_err_t dragon_group_signal(dragon_group_t *group, int rank, int signal)
 {
-    struct pack body = PACK_EMPTY;
     if (group->state != GROUP_RUNNING)
         return DRAGON_ERR_STATE;
     if (signal < 1 || signal >= NSIG || rank < DRAGON_ALL_RANKS ||
         (rank >= 0 && (uint32_t)rank >= group->size))
         return DRAGON_ERR_INVAL;
-    pack_u64(&body, group->id);
-    pack_i32(&body, rank);
-    pack_u32(&body, (uint32_t)signal);
-    runtime_send(group->runtime, GC_SIGNAL, &body);
-    loop_later_run(group->runtime->loop);
+    ask_signal(group->runtime, group->id, rank, signal, SIGNAL_PASSED);
     return DRAGON_OK;
 }
 
@@ -534,8 +537,7 @@ dragon_err_t dragon_group_stop(dragon_group_t *group)
 {
     if (group->state != GROUP_RUNNING)
         return DRAGON_ERR_STATE;
-    stop_unwanted(group->runtime, group->id);
-    loop_later_run(group->runtime->loop);
+    ask_signal(group->runtime, group->id, DRAGON_ALL_RANKS, SIGTERM, SIGNAL_STOP);
     return DRAGON_OK;
 }
 

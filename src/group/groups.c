@@ -126,11 +126,13 @@ static bool client_signal(struct groups *groups, struct unpack *unpack)
     uint64_t group = unpack_u64(unpack);
     int32_t rank = unpack_i32(unpack);
     uint32_t signal = unpack_u32(unpack);
-    if (!unpack_done(unpack) || signal >= NSIG)
+    uint8_t why = unpack_u8(unpack);
+    if (!unpack_done(unpack) || signal >= NSIG || why >= SIGNAL_WHYS)
         return false;
     pack_u64(&body, group);
     pack_i32(&body, rank);
     pack_u32(&body, signal);
+    pack_u8(&body, why);
     tree_send(groups->options.tree, 0, GN_ASK, &body);
     return true;
 }

@@ -78,12 +78,12 @@ bool host_on_signal(struct host *host, const struct link_message *message)
     uint64_t group = unpack_u64(&unpack);
     int32_t rank = unpack_i32(&unpack);
     int signal = (int)unpack_u32(&unpack);
-    bool stopping = unpack_u8(&unpack);
-    if (!unpack_done(&unpack))
+    uint8_t why = unpack_u8(&unpack);
+    if (!unpack_done(&unpack) || why >= SIGNAL_WHYS)
         return false;
     struct hosted *hosted = hosted_find(host, group);
     if (hosted)
-        hosted_signal(hosted, rank, signal, stopping);
+        hosted_signal(hosted, rank, signal, why);
     return true;
 }
 

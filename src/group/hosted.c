@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { STARTS_A_TURN = 16 };
+enum { STARTS_A_TURN = 16, KILL_MS = 5000 };
 
 static const char *here_name(const struct host *host)
 {
@@ -331,6 +331,19 @@ static bool fill_ranks(struct hosted *hosted)
     return true;
 }
 
+static void on_killed_long_ago(void *arg)
+{
+    struct hosted *hosted = arg;
+    for (uint32_t i = 0; i < hosted->started; i++) {
+        struct rank *rank = &hosted->ranks[i];
+        if (rank->pid == 0 || rank->exited || rank->reported)
+            continue;
+        rank->reported = true;
+        rank->told = false; // this is no end that was asked for
+        report_exit(hosted, rank, RANK_STUCK, SIGKILL);
+    }
+}
+
 static bool hosted_fill(struct hosted *hosted, uint64_t session, uint32_t owner_node)
 {
     const struct groups_options *options = &hosted->host->options;
@@ -353,7 +366,8 @@ static bool hosted_fill(struct hosted *hosted, uint64_t session, uint32_t owner_
     input_init(&place->input, on_input_taken, hosted);
     hosted->next_starts = loop_timer_create(options->loop, start_some, hosted);
     hosted->report = (struct loop_later){.fn = send_exits, .arg = hosted};
-    return rank_place_init(place) && hosted->next_starts;
+    hosted->killed = loop_timer_create(options->loop, on_killed_long_ago, hosted);
+    return rank_place_init(place) && hosted->next_starts && hosted->killed;
 }
 
 void hosted_create(struct host *host, const struct hosted_order *order)
@@ -386,6 +400,7 @@ void hosted_destroy(struct hosted *hosted)
     rank_place_fini(&hosted->place);
     mpi_job_destroy(hosted->mpi_job);
     loop_timer_destroy(hosted->next_starts);
+    loop_timer_destroy(hosted->killed);
     loop_later_cancel(hosted->host->options.loop, &hosted->report);
     pack_fini(&hosted->exits);
     group_spec_fini(&hosted->spec);
@@ -397,15 +412,23 @@ void hosted_destroy(struct hosted *hosted)
     free(hosted);
 }
 
-void hosted_signal(struct hosted *hosted, int32_t rank, int signal, bool stopping)
+// Not started yet, and not to be any more.
+static void drop_waiting(struct hosted *hosted, int signal)
 {
-    if (stopping) { // what has not been started yet will not be
-        while (hosted->started < hosted->place.count) {
-            struct rank *waiting = &hosted->ranks[hosted->started++];
-            waiting->told = true;
-            report_exit(hosted, waiting, RANK_SIGNALED, signal);
-        }
+    while (hosted->started < hosted->place.count) {
+        struct rank *waiting = &hosted->ranks[hosted->started++];
+        waiting->told = waiting->reported = true;
+        report_exit(hosted, waiting, RANK_SIGNALED, signal);
     }
+}
+
+void hosted_signal(struct hosted *hosted, int32_t rank, int signal, enum signal_why why)
+{
+    bool stopping = why != SIGNAL_PASSED;
+    if (stopping)
+        drop_waiting(hosted, signal);
+    if (why == SIGNAL_DISCARD)
+        output_discard(&hosted->place.output);
     for (uint32_t i = 0; i < hosted->started; i++) {
         struct rank *each = &hosted->ranks[i];
         if (rank != GROUP_ALL_RANKS && (uint32_t)rank != each->number)
@@ -413,4 +436,6 @@ void hosted_signal(struct hosted *hosted, int32_t rank, int signal, bool stoppin
         if (rank_signal(each, signal) && stopping)
             each->told = true;
     }
+    if (stopping && signal == SIGKILL)
+        loop_timer_start(hosted->killed, KILL_MS);
 }

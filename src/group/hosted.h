@@ -32,6 +32,7 @@ struct hosted {
     struct mpi_job *mpi_job; // NULL: no MPI group
     char *path;              // owned: the program as found here
     struct loop_timer *next_starts;
+    struct loop_timer *killed; // how long ago
     struct loop_later report;
     struct pack exits; // not yet sent
     UT_hash_handle hh;
@@ -59,7 +60,8 @@ struct hosted_order {
 void hosted_create(struct host *host, const struct hosted_order *order);
 void hosted_destroy(struct hosted *hosted); // NULL is fine
 
-// `stopping`: ranks that have not been started will not be, and whoever ends now was told to.
-void hosted_signal(struct hosted *hosted, int32_t rank, int signal, bool stopping);
+// To end the group: ranks that have not been started will not be. One that survives SIGKILL for long is
+// reported as stuck.
+void hosted_signal(struct hosted *hosted, int32_t rank, int signal, enum signal_why why);
 
 #endif

@@ -3,7 +3,7 @@
 // The leader: see leader.h. The states of a group, and what moves it on:
 //
 //     preparing  --all nodes ready-->  running  --a failure, a stop, the time limit-->  stopping
-//     stopping: TERM now, KILL after the grace time, and after KILL_MS more it is given up
+//     stopping: TERM now, KILL after the grace time; a node reports who survives even that
 //     any of them --all ranks over-->  ended: the client is told, the nodes forget the group
 //
 // The cause that is told is the first failure that was a rank's own. Ranks that we told to stop do not
@@ -19,7 +19,7 @@
 #include <stdarg.h>
 #include <uthash.h>
 
-enum { KILL_MS = 5000, FAILURE_GRACE_MS = 1000 };
+enum { FAILURE_GRACE_MS = 1000 };
 
 enum led_state { LED_PREPARING, LED_RUNNING, LED_STOPPING, LED_KILLING, LED_STATES };
 
@@ -37,6 +37,7 @@ struct led {
     uint32_t grace_ms;
     uint64_t limit_ms;
     bool pmi;
+    enum signal_why why; // of the stop
     enum weight weight;
     int code;
     char cause[400];
@@ -139,13 +140,13 @@ static void answer_start(struct leader *leader, uint32_t node, uint64_t session,
     to_client(leader, node, session, GC_STARTED, &answer);
 }
 
-static void order_signal(struct led *led, int32_t rank, int signal, bool stopping)
+static void order_signal(struct led *led, int32_t rank, int signal, enum signal_why why)
 {
     struct pack body = PACK_EMPTY;
     pack_u64(&body, led->group);
     pack_i32(&body, rank);
     pack_u32(&body, (uint32_t)signal);
-    pack_u8(&body, stopping);
+    pack_u8(&body, why);
     tree_send(led->leader->options.tree, TREE_EVERYBODY, GN_SIGNAL, &body);
 }
 
@@ -183,7 +184,7 @@ static void led_stop(struct led *led, uint32_t grace_ms, const char *why)
     if (led->state != LED_RUNNING)
         return;
     led_enter(led, LED_STOPPING, why);
-    order_signal(led, GROUP_ALL_RANKS, SIGTERM, true);
+    order_signal(led, GROUP_ALL_RANKS, SIGTERM, led->why);
     loop_timer_start(led->step, grace_ms);
 }
 
@@ -200,15 +201,10 @@ static void on_led_step(void *arg)
         return;
     case LED_STOPPING:
         led_enter(led, LED_KILLING, "grace time over");
-        order_signal(led, GROUP_ALL_RANKS, SIGKILL, true);
-        loop_timer_start(led->step, KILL_MS);
+        order_signal(led, GROUP_ALL_RANKS, SIGKILL, led->why);
         return;
     default:
-        snprintf(led->cause, sizeof led->cause,
-                 "%u of %u ranks do not end, though they were killed; they hang in the kernel",
-                 led->size - led->over, led->size);
-        led->code = 125;
-        led_finish(led);
+        return;
     }
 }
 
@@ -235,6 +231,15 @@ static void led_stop_asked(struct led *led, const char *why)
         led_fail_start(led, DRAGON_ERR_CANCELED, led->code, led->cause);
     else
         led_stop(led, led->grace_ms, why);
+}
+
+// Nobody wants its output any more. A group that is being stopped already may wait for its being read.
+static void led_abandon(struct led *led, const char *why)
+{
+    led->why = SIGNAL_DISCARD;
+    if (led->state >= LED_STOPPING)
+        order_signal(led, GROUP_ALL_RANKS, SIGTERM, led->why);
+    led_stop_asked(led, why);
 }
 
 // ---- causes
@@ -276,12 +281,18 @@ static void blame_exit(struct led *led, const struct rank_exit *ended)
                   "%s exited with code %d after MPI_Init and without MPI_Finalize", who,
                   ended->value);
         break;
+    case RANK_STUCK:
+        led_blame(led, WEIGHT_DEATH, code,
+                  "%s does not end, though it was killed; it hangs in the kernel", who);
+        break;
     case RANK_UNCONNECTED:
         led_blame(
             led, WEIGHT_COMPLAINT, 125,
             "%s exited without ever connecting to PMI: its MPI library found no process manager "
             "it knows and ran as a world of one, or it is no MPI program (leave --pmi out then)",
             who);
+        break;
+    case RANK_ENDS:
         break;
     }
 }
@@ -363,14 +374,17 @@ bool leader_on_ask(struct leader *leader, const struct link_message *message)
     struct led *led = led_find(leader, unpack_u64(&unpack));
     int32_t rank = unpack_i32(&unpack);
     uint32_t signal = unpack_u32(&unpack);
-    if (!unpack_done(&unpack) || signal >= NSIG)
+    uint8_t why = unpack_u8(&unpack);
+    if (!unpack_done(&unpack) || signal >= NSIG || why >= SIGNAL_WHYS)
         return false;
     if (!led)
         return true;
-    if (signal == 0)
+    if (why == SIGNAL_PASSED)
+        order_signal(led, rank, (int)signal, SIGNAL_PASSED);
+    else if (why == SIGNAL_STOP)
         led_stop_asked(led, "on request");
     else
-        order_signal(led, rank, (int)signal, false);
+        led_abandon(led, "its client has dropped it");
     return true;
 }
 
@@ -383,7 +397,7 @@ bool leader_on_session_gone(struct leader *leader, const struct link_message *me
     struct led *led, *next;
     HASH_ITER (hh, leader->groups, led, next)
         if (led->session == session && led->owner_node == message->source)
-            led_stop_asked(led, "its client is gone");
+            led_abandon(led, "its client is gone");
     return true;
 }
 
@@ -424,6 +438,7 @@ static struct led *led_create(struct leader *leader, const struct group_spec *sp
         .grace_ms = spec->grace_ms,
         .limit_ms = spec->limit_ms,
         .pmi = spec->pmi,
+        .why = SIGNAL_STOP,
     };
     while (plan->count[led->rank0_node] == 0)
         led->rank0_node++;

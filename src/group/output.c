@@ -23,7 +23,7 @@ static void output_send(struct outlet *outlet, const uint8_t *data, size_t lengt
 {
     struct output *output = outlet->output;
     struct pack body = PACK_EMPTY;
-    if (length == 0)
+    if (length == 0 || output->discard)
         return;
     pack_u64(&body, output->session);
     pack_u16(&body, GC_OUTPUT);
@@ -86,7 +86,7 @@ static bool outlet_read(struct outlet *outlet, int rounds)
 {
     static uint8_t scratch[2 * GROUP_PIECE]; // one loop reads one outlet at a time
     for (; outlet->fd >= 0 && rounds > 0; rounds--) {
-        if (outlet->output->window <= 0) {
+        if (outlet->output->window <= 0 && !outlet->output->discard) {
             outlet_stall(outlet);
             return false;
         }
@@ -154,15 +154,25 @@ void outlet_close(struct outlet *outlet)
     outlet->partial_length = outlet->partial_room = 0;
 }
 
-void output_grant(struct output *output, uint32_t bytes)
+static void output_resume(struct output *output)
 {
-    output->window += bytes;
-    if (output->window <= 0)
-        return;
     while (output->stalled) {
         struct outlet *outlet = output->stalled;
         output->stalled = outlet->next_stalled;
         outlet->stalled = false;
         loop_watch_set(outlet->watch, LOOP_READ);
     }
+}
+
+void output_grant(struct output *output, uint32_t bytes)
+{
+    output->window += bytes;
+    if (output->window > 0)
+        output_resume(output);
+}
+
+void output_discard(struct output *output)
+{
+    output->discard = true;
+    output_resume(output);
 }

@@ -31,6 +31,7 @@ struct output {
     uint32_t owner_node;
     int64_t window;         // bytes that may still be sent
     struct outlet *stalled; // waiting for the window
+    bool discard;           // nobody reads it any more
     bool by_line;           // false: bytes are passed as they come, there is nobody to mix with
     void (*on_end)(void *arg, uint32_t rank); // an outlet has reached its end and is closed
     void *arg;
@@ -40,6 +41,9 @@ struct output {
 int64_t output_first_window(uint32_t nodes);
 
 void output_grant(struct output *output, uint32_t bytes);
+
+// What is written from now on is read and dropped, so that nobody waits.
+void output_discard(struct output *output);
 
 // Takes over `fd`. False: it could not be watched (fd is closed).
 bool outlet_open(struct outlet *outlet, struct output *output, int fd, uint32_t rank,

@@ -73,7 +73,7 @@ bool rank_exit_unpack(struct unpack *unpack, struct rank_exit *ended_out)
         .ours = unpack_u8(unpack),
         .value = unpack_i32(unpack),
     };
-    if (unpack->failed || ended.end > RANK_UNCONNECTED)
+    if (unpack->failed || ended.end >= RANK_ENDS)
         return false;
     *ended_out = ended;
     return true;
@@ -101,6 +101,8 @@ int rank_exit_code(const struct rank_exit *ended)
 {
     if (ended->end == RANK_SIGNALED)
         return 128 + ended->value;
+    if (ended->end == RANK_STUCK)
+        return 125;
     return ended->end == RANK_NOT_STARTED ? code_of_failed_start(ended->value) : ended->value;
 }
 

@@ -14,12 +14,12 @@ enum { GROUP_WIRE_VERSION = 1 };
 #define GROUP_MESSAGES(X)                                                                        \
     X(GN_SUBMIT, 16, "to node 0: u64 session, u32 request, spec")                                \
     X(GN_PREPARE, 17, "to all: u64 group, u64 session, u32 owner node, plan, spec")              \
-    X(GN_SIGNAL, 18, "to all: u64 group, i32 rank or -1, u32 signal, u8 stopping")               \
+    X(GN_SIGNAL, 18, "to all: u64 group, i32 rank or -1, u32 signal, u8 why")                    \
     X(GN_END, 19, "to all: u64 group")                                                           \
     X(GN_EXITS, 20, "to node 0: u64 group, exit records")                                        \
     X(GN_ABORT, 21, "to node 0: u64 group, u32 rank, i32 code, text")                            \
     X(GN_BROKEN, 22, "to node 0: u64 group, text")                                               \
-    X(GN_ASK, 23, "to node 0: u64 group, i32 rank or -1, u32 signal, 0: stop")                   \
+    X(GN_ASK, 23, "to node 0: u64 group, i32 rank or -1, u32 signal, u8 why")                    \
     X(GN_SESSION_GONE, 24, "to node 0: u64 session")                                             \
     X(GN_CLIENT, 25, "to the owner's node: u64 session, u16 GC type, its body")                  \
     X(GN_CREDIT, 26, "to a node of the group: u64 group, u32 bytes of output")                   \
@@ -30,7 +30,7 @@ enum { GROUP_WIRE_VERSION = 1 };
     X(GN_MODEX_GOT, 31, "to who asked: u64 request, u64 group, i32 error, bytes")                \
     X(GC_HELLO, 64, "client: u32 wire version, text of its release")                             \
     X(GC_START, 65, "client: u32 request, spec")                                                 \
-    X(GC_SIGNAL, 66, "client: u64 group, i32 rank or -1, u32 signal, 0: stop")                   \
+    X(GC_SIGNAL, 66, "client: u64 group, i32 rank or -1, u32 signal, u8 why")                    \
     X(GC_CREDIT, 67, "client: u64 group, u32 node, u32 bytes of output")                         \
     X(GC_INPUT, 68, "client: u64 group, u32 node, bytes; none: the end")                         \
     X(GC_WELCOME, 80, "agent: u32 wire version, text of its release, u32 node, u32 nodes, name") \
@@ -78,6 +78,8 @@ enum rank_end {
     RANK_NOT_STARTED, // value: errno
     RANK_UNFINISHED,  // value: the exit code; it had MPI_Init and no MPI_Finalize
     RANK_UNCONNECTED, // exit code 0 in an MPI group that it never joined
+    RANK_STUCK,       // it was killed and does not end
+    RANK_ENDS,
 };
 
 struct rank_exit {
@@ -96,6 +98,14 @@ bool rank_exit_unpack(struct unpack *unpack, struct rank_exit *ended_out);
 // What a shell would make of it: the exit code, 128 and the signal; 126 or 127 for a program that cannot
 // be run, 125 when the system had no room for it.
 int rank_exit_code(const struct rank_exit *ended);
+
+// Why a signal is sent, or asked for.
+enum signal_why {
+    SIGNAL_PASSED,  // the client wants it
+    SIGNAL_STOP,    // the group is to end: who ends now was told to
+    SIGNAL_DISCARD, // the same, and nobody reads the output any more
+    SIGNAL_WHYS,
+};
 
 // A piece of output. Whole lines, unless one is longer than GROUP_PIECE.
 enum { OUTPUT_STDOUT = 1, OUTPUT_STDERR = 2 };
