@@ -203,7 +203,7 @@ void helper_job_start(struct helper *helper, struct pmi_job_message *message)
     }
     struct helper_job *job = job_create(message);
     struct helper_step *step = step_new(helper, message->job, on_nspace_registered);
-    if (!job || !step || !helper_jobinfo(message, &step->info)) {
+    if (!job || !step || !helper_jobinfo(message, helper->topology, &step->info)) {
         send_failed(helper, message->job, "job information", PMIX_ERR_NOMEM);
         free(step);
         if (job)

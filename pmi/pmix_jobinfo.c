@@ -223,7 +223,8 @@ static void add_proc(struct list *list, const struct pmi_job_message *job, uint3
     add_array(list, PMIX_PROC_INFO_ARRAY, &proc);
 }
 
-bool helper_jobinfo(const struct pmi_job_message *job, pmix_data_array_t *info_out)
+bool helper_jobinfo(const struct pmi_job_message *job, const char *topology,
+                    pmix_data_array_t *info_out)
 {
     uint32_t *local_ranks = pmi_map_local_ranks(&job->map);
     if (!local_ranks)
@@ -233,6 +234,8 @@ bool helper_jobinfo(const struct pmi_job_message *job, pmix_data_array_t *info_o
     add_session(&list, job);
     add_job_keys(&list, job);
     add_app(&list, job);
+    if (topology)
+        add_text(&list, PMIX_HWLOC_XML_V2, topology);
     for (uint32_t rank = 0; rank < job->map.size && !list.failed; rank++)
         if (job->map.size <= ARRAYS_FOR_ALL_MAX || job->map.node_of_rank[rank] == job->map.here)
             add_proc(&list, job, rank, local_ranks[rank], locality);

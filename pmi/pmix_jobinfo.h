@@ -9,7 +9,8 @@
 #include "pmi/proto.h"
 
 // False when the library refuses or memory is out. The caller frees with helper_jobinfo_fini.
-bool helper_jobinfo(const struct pmi_job_message *job, pmix_data_array_t *info_out);
+bool helper_jobinfo(const struct pmi_job_message *job, const char *topology,
+                    pmix_data_array_t *info_out);
 void helper_jobinfo_fini(pmix_data_array_t *info);
 
 #endif

@@ -18,17 +18,15 @@
 enum { STOP_SECONDS = 5 };
 
 static const char the_usage[] =
-    "usage: dragon-pmix --node NAME --index N --nspace NAME --dir DIR\n"
+    "usage: dragon-pmix --node NAME --index N --nspace NAME --dir DIR [--topology FILE]\n"
     "Started by dragon-agent, with a connected socket as descriptor 3.\n";
 
 static bool parse_options(int argc, char **argv, struct helper_options *options)
 {
     static const struct option names[] = {
-        {"node", required_argument, NULL, 'n'},
-        {"index", required_argument, NULL, 'i'},
-        {"nspace", required_argument, NULL, 's'},
-        {"dir", required_argument, NULL, 'd'},
-        {0},
+        {"node", required_argument, NULL, 'n'},     {"index", required_argument, NULL, 'i'},
+        {"nspace", required_argument, NULL, 's'},   {"dir", required_argument, NULL, 'd'},
+        {"topology", required_argument, NULL, 't'}, {0},
     };
     long long index = -1;
     for (int option; (option = getopt_long(argc, argv, "", names, NULL)) != -1;) {
@@ -38,6 +36,8 @@ static bool parse_options(int argc, char **argv, struct helper_options *options)
             options->nspace = optarg;
         else if (option == 'd')
             options->dir = optarg;
+        else if (option == 't')
+            options->topology = optarg;
         else if (option != 'i' || !parse_number(optarg, 0, INT32_MAX, &index))
             return false;
     }
@@ -46,7 +46,7 @@ static bool parse_options(int argc, char **argv, struct helper_options *options)
 }
 
 // What an outer PMIx server told its client must not reach ours.
-static bool clean_environment(void)
+static bool clean_environment(const char *topology)
 {
     static const char window[] = "PMIX_MCA_pmix_event_caching_window";
     char **env = strv_copy(environ);
@@ -55,8 +55,27 @@ static bool clean_environment(void)
     pmi_env_clean(env);
     // Lost connections are told at once, not collected for a second.
     bool done = env_get(env, window) || env_set(&env, window, "0");
+    // The library reads the topology that we were given, and scans nothing.
+    if (done && topology)
+        done = env_set(&env, "HWLOC_XMLFILE", topology) && env_set(&env, "HWLOC_THISSYSTEM", "1");
     environ = env;
     return done;
+}
+
+// NULL when it cannot be read.
+static char *read_file(const char *path)
+{
+    char *text = NULL;
+    size_t room = 0;
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return NULL;
+    if (getdelim(&text, &room, 0, file) < 0) {
+        free(text);
+        text = NULL;
+    }
+    fclose(file);
+    return text;
 }
 
 static void ignore_signals(void)
@@ -77,7 +96,9 @@ int main(int argc, char **argv)
     }
     log_open("dragon-pmix", options.node);
     ignore_signals();
-    if (!clean_environment() || !helper_start(&helper, PMI_PROTO_FD)) {
+    if (options.topology)
+        helper.topology = read_file(options.topology);
+    if (!clean_environment(options.topology) || !helper_start(&helper, PMI_PROTO_FD)) {
         log_error("cannot start: descriptor %d is no socket, or memory is out", PMI_PROTO_FD);
         return 1;
     }
@@ -90,5 +111,6 @@ int main(int argc, char **argv)
     helper_stop(&helper);
     helper_library_stop(); // its thread is gone then, and nothing is posted any more
     loop_destroy(helper.loop);
+    free(helper.topology);
     return 0;
 }

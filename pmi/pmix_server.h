@@ -30,6 +30,7 @@ struct helper {
     struct helper_job *jobs;   // owned, by id
     struct helper_call *calls; // owned, by id
     struct helper_get *gets;   // owned, by id
+    char *topology;            // owned: this host's, as hwloc's XML; NULL: not known
     uint64_t next_call;
 };
 

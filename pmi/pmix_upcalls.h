@@ -12,6 +12,7 @@ struct helper_options {
     const char *node;   // its name, exactly as in the maps of jobs
     const char *nspace; // of the server
     const char *dir;
+    const char *topology; // a file with this host's topology as hwloc's XML; NULL: none
     uint32_t index;
 };
 bool helper_library_start(struct helper *helper, const struct helper_options *options,

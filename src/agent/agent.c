@@ -231,8 +231,8 @@ static bool open_services(struct agent *agent, dragon_error_t *error)
         .tree = agent->tree,
         .children = agent->children,
         .socket_path = agent->socket_path,
-        .run_dir = agent->run_dir,
-        .shm_dir = agent->shm_dir,
+        .run_dir = agent->options.run_dir,
+        .shm_dir = agent->options.shm_dir,
         .pmix_program = agent->pmix_program,
         .nspace_stem = agent->start.stem,
         .cores = agent->share.cores,
@@ -278,7 +278,7 @@ static void agent_fail(struct agent *agent, const char *text)
 static bool on_start(struct agent *agent, const struct link_message *message)
 {
     dragon_error_t error;
-    if (agent->phase != PHASE_SETUP || !agent->run_dir)
+    if (agent->phase != PHASE_SETUP || !agent->topo)
         return false;
     agent->start_bytes = malloc(message->length);
     if (!agent->start_bytes)
@@ -300,12 +300,7 @@ static bool on_setup(struct agent *agent, const struct link_message *message)
     struct control_ready ready = {0};
     dragon_error_t error;
     struct pack body = PACK_EMPTY;
-    if (agent->run_dir || !control_setup_unpack(&unpack, &setup))
-        return false;
-    agent->run_dir = strdup(setup.run_dir);
-    agent->shm_dir = strdup(setup.shm_dir);
-    if (!agent->run_dir || !agent->shm_dir ||
-        asprintf(&agent->socket_path, "%s/agent.sock", setup.run_dir) < 0)
+    if (agent->topo || !control_setup_unpack(&unpack, &setup))
         return false;
     agent->topo = topo_create(&error);
     if (agent->topo && setup.listen)
@@ -413,11 +408,14 @@ struct agent *agent_create(struct loop *loop, const struct agent_options *option
     agent->listen_fd = -1;
     agent->check = (struct loop_later){.fn = agent_on_check, .arg = agent};
     agent->pmix_program = find_pmix_program();
+    if (asprintf(&agent->socket_path, "%s/agent.sock", options->run_dir) < 0)
+        agent->socket_path = NULL;
     agent->limit = loop_timer_create(loop, agent_on_limit, agent);
     agent->control =
         link_create(loop, options->control_fd, CONTROL_BODY_LIMIT, &control_handler, agent);
     agent->children = children_create(loop, &error);
-    if (agent->pmix_program && agent->limit && agent->control && agent->children)
+    if (agent->pmix_program && agent->socket_path && agent->limit && agent->control &&
+        agent->children)
         return agent;
     agent_destroy(agent);
     return NULL;
@@ -436,14 +434,11 @@ void agent_destroy(struct agent *agent)
     loop_later_cancel(agent->loop, &agent->check);
     topo_destroy(agent->topo);
     // dragon-run does this too; one of us is the last.
-    sweep_remove_directory(agent->run_dir);
-    if (agent->shm_dir && strcmp(agent->shm_dir, agent->run_dir) != 0)
-        sweep_remove_directory(agent->shm_dir);
+    sweep_remove_directory(agent->options.run_dir);
+    sweep_remove_directory(agent->options.shm_dir);
     control_start_fini(&agent->start);
     free(agent->start_bytes);
     free(agent->nodes);
-    free(agent->run_dir);
-    free(agent->shm_dir);
     free(agent->socket_path);
     free(agent->pmix_program);
     free(agent);

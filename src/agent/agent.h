@@ -12,6 +12,8 @@ struct agent;
 
 struct agent_options {
     int control_fd;       // to dragon-run; taken over
+    const char *run_dir;  // of the runtime on this host: exist, and are removed at the end, by us
+    const char *shm_dir;  // or by dragon-run, whoever is last
     int stdio[3];         // for the head program
     struct rlimit nofile; // for all programs
 };

@@ -10,8 +10,6 @@ enum { ADDRESSES_LIMIT = 64, NODES_LIMIT = 1 << 20, ARGS_LIMIT = 1 << 20 };
 
 void control_setup_pack(struct pack *pack, const struct control_setup *setup)
 {
-    pack_str(pack, setup->run_dir);
-    pack_str(pack, setup->shm_dir);
     pack_u8(pack, setup->listen);
     pack_u8(pack, setup->local);
     pack_str(pack, setup->network);
@@ -20,8 +18,6 @@ void control_setup_pack(struct pack *pack, const struct control_setup *setup)
 bool control_setup_unpack(struct unpack *unpack, struct control_setup *setup_out)
 {
     *setup_out = (struct control_setup){
-        .run_dir = unpack_str(unpack),
-        .shm_dir = unpack_str(unpack),
         .listen = unpack_u8(unpack),
         .local = unpack_u8(unpack),
         .network = unpack_str(unpack),

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // What dragon-run and the agent it started say to each other, over a Unix socketpair that is descriptor
-// 3 of the agent. Either end takes the closing of it as the death of the other.
+// 3 of the agent. The runtime's two directories are the agent's arguments, so that it can remove them
+// whenever dragon-run dies. Either end takes the closing of it as the death of the other.
 #ifndef AGENT_CONTROL_H
 #define AGENT_CONTROL_H
 
@@ -21,8 +22,6 @@ enum control_type {
 };
 
 struct control_setup {
-    const char *run_dir; // exists, as shm_dir; both are removed by whoever is last
-    const char *shm_dir;
     bool listen;         // other nodes are to connect
     bool local;          // all on this host: loopback will do
     const char *network; // "": not chosen

@@ -34,7 +34,6 @@ struct agent {
     struct head head;
     struct loop_timer *limit; // of the present phase
     struct loop_later check;  // of the end of stopping
-    char *run_dir, *shm_dir;  // owned
     char *socket_path;        // owned
     char *pmix_program;       // owned
     struct control_start start;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// dragon-agent: started by dragon-run, not by people. Descriptor 3 leads to dragon-run; 0, 1 and 2 are
+// dragon-agent RUN_DIR SHM_DIR: started by dragon-run, not by people. Descriptor 3 leads to dragon-run; 0, 1 and 2 are
 // those of the caller of dragon-run and are kept for the head program.
 #include "config.h"
 
@@ -45,12 +45,13 @@ int main(int argc, char **argv)
     struct agent_options options = {.control_fd = CONTROL_FD};
     int type;
     socklen_t length = sizeof type;
-    (void)argv;
     log_open("dragon-agent", "");
-    if (argc > 1 || getsockopt(CONTROL_FD, SOL_SOCKET, SO_TYPE, &type, &length) != 0) {
+    if (argc != 3 || getsockopt(CONTROL_FD, SOL_SOCKET, SO_TYPE, &type, &length) != 0) {
         log_error("this is a part of dragon-run, which starts it; it is not to be called by hand");
         return 125;
     }
+    options.run_dir = argv[1];
+    options.shm_dir = argv[2];
     fcntl(CONTROL_FD, F_SETFD, FD_CLOEXEC);
     hold_signals();
     getrlimit(RLIMIT_NOFILE, &options.nofile);

@@ -48,7 +48,7 @@ static const char about[] =
     "  spawn      64 and 256 ranks of true as one group, against posix_spawn and mpiexec -n 64\n"
     "  mpi        an MPI hello of 2, 8 and 16 ranks, against mpiexec of the same MPI\n"
     "  series     2,000 groups of one rank after another, and 1,000 MPI groups of two: rates,\n"
-    "             memory and descriptors at a tenth of the way and at the end\n\n"
+    "             memory and descriptors in the first and in the last tenth\n\n"
     "Ratios are times (less is better) or rates (more is better), as the unit says. A busy "
     "machine\n"
     "makes all figures worthless: look at the load, of which a warning is given. Outside a runtime "

@@ -14,6 +14,10 @@ enum { COMMAND_MS = 60000, HANG_MS = 5000, HANG_QUICK_MS = 2000 };
 
 // ---- pairs
 
+struct hangs {
+    int runs, hung, limit_ms;
+};
+
 struct pair {
     struct bench *bench;
     struct figure *figure;
@@ -25,6 +29,7 @@ struct pair {
     char *const *argv;      // ours
     char *const *peer_argv; // the peer's
     char *const *env;       // of a command; NULL: our own
+    struct hangs *hangs;    // of a peer that may hang
 };
 
 static bool pair_run(struct pair *pair, bool ours_first, bool counts)
@@ -173,23 +178,18 @@ static void spawn_against_bare(struct bench *bench, char *program, int count, in
 
 // Open MPI 4.1's mpiexec misses the end of ranks that end while it still starts others, and then waits for
 // ever: such runs do not count, and are told of.
-struct hangs {
-    int runs, hung, limit_ms;
-};
-
-static struct hangs the_hangs; // of the figure that is being measured
-
 static double run_peer_that_may_hang(struct pair *pair)
 {
-    struct command command = {.argv = pair->peer_argv, .output = -1, .limit_ms = the_hangs.limit_ms};
+    struct hangs *hangs = pair->hangs;
+    struct command command = {.argv = pair->peer_argv, .output = -1, .limit_ms = hangs->limit_ms};
     struct command_end end = {.timed_out = true};
     for (int tries = 0; end.timed_out && tries < 3; tries++) {
         if (!command_run(&command, &end)) {
             figure_fail(pair->figure, "%.120s: %s", pair->peer_argv[0], strerror(errno));
             return -1;
         }
-        the_hangs.runs++;
-        the_hangs.hung += end.timed_out;
+        hangs->runs++;
+        hangs->hung += end.timed_out;
     }
     return end.timed_out ? -1 : end.ms;
 }
@@ -203,7 +203,9 @@ static void spawn_against_mpiexec(struct bench *bench, const struct mpi_setup *s
     snprintf(figure.name, sizeof figure.name, "spawn-64-%s", argument ? "sleep" : "mpiexec");
     snprintf(figure.what, sizeof figure.what, "64 ranks of %s, one group", short_name);
     snprintf(figure.peer, sizeof figure.peer, "mpiexec -n 64 %s", short_name);
-    char **peer = setup->mpiexec && program ? mpi_setup_command(setup, 64, program, argument) : NULL;
+    struct hangs hangs = {.limit_ms = bench->quick ? HANG_QUICK_MS : HANG_MS};
+    char **peer =
+        setup->mpiexec && program ? mpi_setup_command(setup, 64, program, argument) : NULL;
     if (!peer) {
         skip(bench, &figure, "there is no mpiexec; install Open MPI");
         return;
@@ -215,14 +217,15 @@ static void spawn_against_mpiexec(struct bench *bench, const struct mpi_setup *s
                         .count = 64,
                         .rates = true,
                         .argv = (char *[]){program, argument, NULL},
-                        .peer_argv = peer};
-    the_hangs = (struct hangs){.limit_ms = bench->quick ? HANG_QUICK_MS : HANG_MS};
+                        .peer_argv = peer,
+                        .hangs = &hangs};
     bool good = pair_run(&pair, true, false);
     for (int i = 0; good && i < (bench->quick ? 3 : 9); i++)
         good = pair_run(&pair, i % 2 == 0, true);
-    if (the_hangs.hung)
-        figure_note(&figure, "mpiexec hung in %d of %d runs, which were ended after %d s and do not count",
-                    the_hangs.hung, the_hangs.runs, the_hangs.limit_ms / 1000);
+    if (hangs.hung)
+        figure_note(&figure,
+                    "mpiexec hung in %d of %d runs, which were ended after %d s and do not count",
+                    hangs.hung, hangs.runs, hangs.limit_ms / 1000);
     report_figure(bench->report, &figure);
     strv_free(peer);
 }

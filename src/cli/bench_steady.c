@@ -131,7 +131,8 @@ static void series_report(struct series *series)
     report_figure(series->bench->report, &series->rate);
     for (int i = 0; i < WATCHED; i++) {
         bool is_helper = i == 1;
-        if ((is_helper && !series->run.pmi) || first->descriptors[i] == 0 || last->descriptors[i] == 0)
+        if ((is_helper && !series->run.pmi) || first->descriptors[i] == 0 ||
+            last->descriptors[i] == 0)
             continue;
         report_growth(series, i, "memory", "MB", first->rss_mb[i], last->rss_mb[i], 1.05);
         report_growth(series, i, "descriptors", "", (double)first->descriptors[i],

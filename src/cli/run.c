@@ -256,6 +256,8 @@ static bool come_up(struct run *run, dragon_error_t *error)
         return false;
     boot_destroy(run->boot);
     run->boot = NULL;
+    if (run->listen_fd >= 0)
+        close(run->listen_fd);
     return true;
 }
 
@@ -292,7 +294,7 @@ static int code_of_failure(struct run *run, const dragon_error_t *error)
 
 int main(int argc, char **argv)
 {
-    struct run run = {.signal_fd = -1};
+    struct run run = {.signal_fd = -1, .listen_fd = -1};
     dragon_error_t error = {0};
     fill_streams();
     log_open("dragon-run", "");

@@ -128,7 +128,7 @@ static void on_signals(void *arg, int events)
 
 static int spawn_agent(struct run *run, const char *path, int fd)
 {
-    char *argv[] = {"dragon-agent", NULL};
+    char *argv[] = {"dragon-agent", run->run_dir, run->shm_dir, NULL};
     enum spawn_step step;
     struct spawn spawn = {
         .path = path, .argv = argv, .env = environ, .stdio = {0, 1, 2}, .fd3 = fd};
@@ -183,9 +183,7 @@ bool run_agent_start(struct run *run, dragon_error_t *error)
 bool run_agent_setup(struct run *run, dragon_error_t *error)
 {
     struct pack body = PACK_EMPTY;
-    struct control_setup setup = {.run_dir = run->run_dir,
-                                  .shm_dir = run->shm_dir,
-                                  .listen = run->size > 1,
+    struct control_setup setup = {.listen = run->size > 1,
                                   .local = run->options.base_dir || run->options.test_hosts,
                                   .network = run->options.network};
     control_setup_pack(&body, &setup);

@@ -100,8 +100,8 @@ static int start_peers(struct run *run, const char *address, int secret_fd)
 bool run_hosts_start(struct run *run, dragon_error_t *error)
 {
     char address[40], secret_path[40];
-    int listen_fd = listen_on_loopback(address, sizeof address);
-    int secret_fd = listen_fd < 0 ? -1 : make_secret();
+    run->listen_fd = listen_on_loopback(address, sizeof address);
+    int secret_fd = run->listen_fd < 0 ? -1 : make_secret();
     int problem = secret_fd < 0 ? errno : start_peers(run, address, secret_fd);
     if (problem) {
         err_set_errno(error, problem, "cannot start the test hosts");
@@ -113,7 +113,7 @@ bool run_hosts_start(struct run *run, dragon_error_t *error)
         .size = run->options.test_hosts,
         .address = address,
         .secret_file = secret_path,
-        .listen_fd = listen_fd,
+        .listen_fd = run->listen_fd,
         .deadline_ms = run->deadline_ms,
         .cancel_fd = run->signal_fd,
     };

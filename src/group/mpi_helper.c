@@ -4,11 +4,13 @@
 #include "config.h"
 
 #include "group/mpi_internal.h"
+#include "place/topo.h"
 #include "pmi/env.h"
 #include "proc/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,15 +20,35 @@ static void on_helper_exit(void *arg, pid_t pid, int status)
     log_debug("dragon-pmix pid %d ended with status %d", (int)pid, status);
 }
 
+// Made with the first helper of this node; "" when it could not be: then everybody looks for himself.
+static void topology_file(const struct groups_options *options, char *path, size_t room)
+{
+    dragon_error_t error;
+    snprintf(path, room, "%s/topology.xml", options->run_dir);
+    if (access(path, R_OK) == 0 || topo_export(path, &error) == DRAGON_OK)
+        return;
+    log_debug("%s", error.text);
+    path[0] = 0;
+}
+
 static int spawn_helper(struct mpi *mpi, int fd)
 {
     const struct groups_options *options = &mpi->options;
     uint32_t here = tree_here(options->tree);
-    char index[16];
+    char index[16], topology[PATH_MAX];
+    topology_file(options, topology, sizeof topology);
     snprintf(index, sizeof index, "%u", here);
-    char *argv[] = {"dragon-pmix", "--node", (char *)tree_node(options->tree, here)->name,
-                    "--index",     index,    "--nspace",
-                    "dragon-pmix", "--dir",  (char *)options->run_dir,
+    char *argv[] = {"dragon-pmix",
+                    "--node",
+                    (char *)tree_node(options->tree, here)->name,
+                    "--index",
+                    index,
+                    "--nspace",
+                    "dragon-pmix",
+                    "--dir",
+                    (char *)options->run_dir,
+                    topology[0] ? "--topology" : NULL,
+                    topology,
                     NULL};
     char **env = strv_copy(environ);
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);

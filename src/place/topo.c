@@ -35,6 +35,8 @@ static hwloc_topology_t load_cores(void)
     hwloc_topology_t topology;
     if (hwloc_topology_init(&topology) != 0)
         return NULL;
+    // It goes through all hardware threads in turn, to learn what the kernel has told already.
+    hwloc_topology_set_components(topology, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, "x86");
     hwloc_topology_set_all_types_filter(topology, HWLOC_TYPE_FILTER_KEEP_NONE);
     hwloc_topology_set_type_filter(topology, HWLOC_OBJ_CORE, HWLOC_TYPE_FILTER_KEEP_ALL);
     if (hwloc_topology_load(topology) != 0) {
@@ -98,4 +100,18 @@ dragon_err_t topo_take_share(const struct topo *topo, uint32_t index, uint32_t c
     hwloc_bitmap_free(set);
     *share_out = share;
     return DRAGON_OK;
+}
+
+dragon_err_t topo_export(const char *path, dragon_error_t *error)
+{
+    hwloc_topology_t topology;
+    if (hwloc_topology_init(&topology) != 0)
+        return err_set(error, DRAGON_ERR_NOMEM, "out of memory");
+    bool done =
+        hwloc_topology_load(topology) == 0 && hwloc_topology_export_xml(topology, path, 0) == 0;
+    int problem = errno;
+    hwloc_topology_destroy(topology);
+    if (done)
+        return DRAGON_OK;
+    return err_set_errno(error, problem, "hwloc cannot write this host's topology to %s", path);
 }

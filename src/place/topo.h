@@ -20,9 +20,15 @@ void topo_destroy(struct topo *topo); // NULL is fine
 
 uint32_t topo_cores(const struct topo *topo);
 
-// The share of the `index`-th of `count` nodes on this host, as large as plan_divide_cores says. This process and what it starts is bound to it, unless it is everything, or there are
-// fewer cores than nodes, which then share them.
+// The share of the `index`-th of `count` nodes on this host, as large as plan_divide_cores says. This
+// process and what it starts is bound to it, unless it is everything, or there are fewer cores than nodes,
+// which then share them.
 dragon_err_t topo_take_share(const struct topo *topo, uint32_t index, uint32_t count,
                              struct topo_share *share_out, dragon_error_t *error);
+
+// Writes all that hwloc knows of this host, but for its devices, to a file as XML, from which the MPI ranks
+// of this node can read it: each would scan the host for itself otherwise, which is a large part of the
+// time that a small MPI program takes.
+dragon_err_t topo_export(const char *path, dragon_error_t *error);
 
 #endif

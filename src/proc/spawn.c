@@ -27,10 +27,17 @@ static bool place(int fd, int number)
 
 static bool place_descriptors(const struct spawn *spawn)
 {
-    for (int i = 0; i < 3; i++)
-        if (!place(spawn->stdio[i], i))
+    int fds[4] = {spawn->stdio[0], spawn->stdio[1], spawn->stdio[2], spawn->fd3};
+    int count = spawn->fd3 < 0 ? 3 : 4;
+    // What sits in the place of another (standard error that becomes standard output too, say) is
+    // moved out of the way first.
+    for (int i = 0; i < count; i++)
+        if (fds[i] < count && fds[i] != i && (fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, count)) < 0)
             return false;
-    return spawn->fd3 < 0 || place(spawn->fd3, 3);
+    for (int i = 0; i < count; i++)
+        if (!place(fds[i], i))
+            return false;
+    return true;
 }
 
 static void restore_signals(void)
@@ -160,7 +167,7 @@ int spawn_find(const char *name, const char *path_list, const char *cwd, char **
     if (!path_list)
         path_list = _PATH_DEFPATH;
     int answer = ENOENT;
-    for (const char *at = path_list, *end; *at || at == path_list; at = *end ? end + 1 : end) {
+    for (const char *at = path_list, *end;; at = end + 1) {
         end = strchrnul(at, ':');
         int problem = try_path(at, (int)(end - at), name, cwd, path_out);
         if (problem == 0)
@@ -168,9 +175,8 @@ int spawn_find(const char *name, const char *path_list, const char *cwd, char **
         if (problem == EACCES)
             answer = EACCES;
         if (!*end)
-            break;
+            return answer;
     }
-    return answer;
 }
 
 int spawn_exit_code(int errno_value)
