@@ -17,7 +17,6 @@
 #include "net/address.h"
 #include "proc/sweep.h"
 
-#include <limits.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -380,21 +379,6 @@ static const struct link_handler control_handler = {.on_message = on_control_mes
 
 // ---- life
 
-// dragon-pmix lies beside us in an installation and in a build directory alike.
-static char *find_pmix_program(void)
-{
-    char self[PATH_MAX];
-    char *path = NULL;
-    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (length < 0)
-        return NULL;
-    self[length] = 0;
-    char *slash = strrchr(self, '/');
-    if (!slash || asprintf(&path, "%.*s/dragon-pmix", (int)(slash - self), self) < 0)
-        return NULL;
-    return path;
-}
-
 struct agent *agent_create(struct loop *loop, const struct agent_options *options)
 {
     dragon_error_t error;
@@ -407,15 +391,14 @@ struct agent *agent_create(struct loop *loop, const struct agent_options *option
     agent->options = *options;
     agent->listen_fd = -1;
     agent->check = (struct loop_later){.fn = agent_on_check, .arg = agent};
-    agent->pmix_program = find_pmix_program();
+    agent->pmix_program = self_beside("dragon-pmix");
     if (asprintf(&agent->socket_path, "%s/agent.sock", options->run_dir) < 0)
         agent->socket_path = NULL;
     agent->limit = loop_timer_create(loop, agent_on_limit, agent);
     agent->control =
         link_create(loop, options->control_fd, CONTROL_BODY_LIMIT, &control_handler, agent);
     agent->children = children_create(loop, &error);
-    if (agent->pmix_program && agent->socket_path && agent->limit && agent->control &&
-        agent->children)
+    if (agent->socket_path && agent->limit && agent->control && agent->children)
         return agent;
     agent_destroy(agent);
     return NULL;

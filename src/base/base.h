@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/pack.h"
+#include "base/self.h"
 #include "base/strv.h"
 #include "base/time.h"
 

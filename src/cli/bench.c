@@ -7,10 +7,10 @@
 
 #include "cli/bench.h"
 #include "cli/options.h"
+#include "cli/private.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -133,23 +133,6 @@ static bool is_wanted(const struct bench *bench, const struct bench_part *part)
         if (strcmp(*name, part->name) == 0)
             return true;
     return !bench->only;
-}
-
-// dragon-run runs this very command as its head program.
-static int run_privately(char **argv)
-{
-    char self[PATH_MAX], **list = NULL, *program = command_beside("dragon-run");
-    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
-    self[length > 0 ? length : 0] = 0;
-    bool good = strv_push(&list, "dragon-run") && strv_push(&list, "--") && strv_push(&list, self);
-    for (int i = 1; good && argv[i]; i++)
-        good = strv_push(&list, argv[i]);
-    if (good)
-        execvp(program ? program : "dragon-run", list);
-    log_error("cannot start a runtime with dragon-run: %s", strerror(errno));
-    strv_free(list);
-    free(program);
-    return BENCH_EXIT_OURS;
 }
 
 // Groups write to our standard output, which is not what is measured: the report has a copy of the

@@ -102,9 +102,8 @@ bool command_run(const struct command *command, struct command_end *end_out);
 double command_run_many(const struct command *command, int count, int at_once);
 // What it prints, the first line, without its end. False: nothing.
 bool command_first_line(char *const *argv, char *line, size_t room);
-char *command_find(const char *name);   // along PATH; NULL: not there; the caller frees
-char *command_beside(const char *name); // in the folder of this program; as above
-char **command_outer_env(void);         // ours without what a runtime adds; the caller frees
+char *command_find(const char *name); // along PATH; NULL: not there; the caller frees
+char **command_outer_env(void);       // ours without what a runtime adds; the caller frees
 
 // ---- groups (bench_group.c)
 

@@ -160,20 +160,6 @@ char *command_find(const char *name)
     return NULL;
 }
 
-char *command_beside(const char *name)
-{
-    char self[PATH_MAX], *path = NULL;
-    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
-    self[length > 0 ? length : 0] = 0;
-    char *slash = strrchr(self, '/');
-    if (!slash || asprintf(&path, "%.*s/%s", (int)(slash - self), self, name) < 0)
-        return NULL;
-    if (access(path, X_OK) == 0)
-        return path;
-    free(path);
-    return NULL;
-}
-
 char **command_outer_env(void)
 {
     char **env = strv_copy(environ);

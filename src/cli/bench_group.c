@@ -75,7 +75,7 @@ void mpi_setup_find(const struct bench *bench, struct mpi_setup *setup)
 {
     *setup = (struct mpi_setup){0};
     setup->program = bench->mpi_program ? command_find(bench->mpi_program)
-                                        : command_beside("tests/mpi/mpi_check.openmpi");
+                                        : self_beside("tests/mpi/mpi_check.openmpi");
     setup->mpiexec = command_find(bench->mpiexec ? bench->mpiexec : "mpiexec.openmpi");
     if (!setup->mpiexec && !bench->mpiexec)
         setup->mpiexec = command_find("mpiexec");

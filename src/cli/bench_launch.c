@@ -122,7 +122,7 @@ static void bench_one_node(struct bench *bench)
                             .aim_value = 1};
     struct mpi_setup setup;
     mpi_setup_find(bench, &setup);
-    char *run = command_beside("dragon-run"), *program = command_find("true");
+    char *run = self_beside("dragon-run"), *program = command_find("true");
     if (!run)
         run = command_find("dragon-run");
     char **env = command_outer_env();

@@ -5,10 +5,9 @@
 #include "config.h"
 
 #include "cli/options.h"
+#include "cli/private.h"
 
 #include <dragon/dragon.h>
-#include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
@@ -112,41 +111,6 @@ static bool take_option(void *arg, int id, const char *value, dragon_error_t *er
         return true;
     }
 }
-
-// ---- outside a runtime
-
-static bool dragon_run_beside(char *path, size_t room)
-{
-    char self[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
-    self[length > 0 ? length : 0] = 0;
-    char *slash = strrchr(self, '/');
-    return slash &&
-           snprintf(path, room, "%.*s/dragon-run", (int)(slash - self), self) < (int)room &&
-           access(path, X_OK) == 0;
-}
-
-// dragon-run runs this very command as its head program.
-static int run_privately(char **argv)
-{
-    char path[PATH_MAX] = "dragon-run", self[PATH_MAX];
-    char **words = NULL;
-    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
-    self[length > 0 ? length : 0] = 0;
-    if (!dragon_run_beside(path, sizeof path))
-        snprintf(path, sizeof path, "dragon-run");
-    bool good =
-        strv_push(&words, "dragon-run") && strv_push(&words, "--") && strv_push(&words, self);
-    for (int i = 1; good && argv[i]; i++)
-        good = strv_push(&words, argv[i]);
-    if (good)
-        execvp(path, words);
-    log_error("cannot start a runtime with dragon-run: %s", strerror(errno));
-    strv_free(words);
-    return EXIT_OURS;
-}
-
-// ---- in a runtime
 
 static int open_signals(void)
 {

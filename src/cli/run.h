@@ -37,7 +37,7 @@ struct run {
     int agent_status;
     uint32_t rank, size;
     int signal_fd;
-    int listen_fd;        // where --test-hosts meet, until they have; -1: none
+    int listen_fd;   // where --test-hosts meet, until they have; -1: none
     pid_t launcher;  // our parent, if its death is to end us; else 0
     bool foreground; // the head shares the terminal with us
     bool told;       // another rank says why the start failed

@@ -9,7 +9,6 @@
 #include "proc/sweep.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -138,16 +137,8 @@ static int spawn_agent(struct run *run, const char *path, int fd)
 // Beside us (a build directory), or where it was installed.
 static char *find_agent(void)
 {
-    char self[PATH_MAX], *path = NULL;
-    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
-    self[length > 0 ? length : 0] = 0;
-    char *slash = strrchr(self, '/');
-    if (slash && asprintf(&path, "%.*s/dragon-agent", (int)(slash - self), self) >= 0) {
-        if (access(path, X_OK) == 0)
-            return path;
-        free(path);
-    }
-    return strdup(DRAGON_LIBEXECDIR "/dragon-agent");
+    char *path = self_beside("dragon-agent");
+    return path ? path : strdup(DRAGON_LIBEXECDIR "/dragon-agent");
 }
 
 bool run_agent_start(struct run *run, dragon_error_t *error)

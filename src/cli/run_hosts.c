@@ -11,7 +11,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <netinet/in.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -56,14 +55,13 @@ static int start_peer(struct run *run, char **argv, int null, int secret_fd)
 {
     enum spawn_step step;
     pid_t pid;
-    char self[PATH_MAX]; // not /proc/self/exe itself, after which the process would be named
-    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (length < 0)
+    char *self = self_path(); // not /proc/self/exe itself, after which the process would be named
+    if (!self)
         return errno;
-    self[length] = 0;
     struct spawn spawn = {
         .path = self, .argv = argv, .env = environ, .stdio = {null, 1, 2}, .fd3 = secret_fd};
     int problem = spawn_start(&spawn, &pid, &step);
+    free(self);
     if (problem == 0 && children_add(run->children, pid, on_peer_exit, run))
         run->peers++;
     return problem;

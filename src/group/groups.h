@@ -19,7 +19,7 @@ struct groups_options {
     const char *socket_path;     // where clients of this node connect
     const char *run_dir;         // for what must be files
     const char *shm_dir;         // for shared memory of MPI libraries
-    const char *pmix_program;    // the path of dragon-pmix
+    const char *pmix_program;    // the path of dragon-pmix; NULL: not there
     const char *nspace_stem;     // unguessable; the same on all nodes
     uint32_t cores;              // of this node
     const char *cpuset;          // of this node, "0-3"; or ""

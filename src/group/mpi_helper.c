@@ -77,6 +77,11 @@ static int spawn_helper(struct mpi *mpi, int fd)
 bool mpi_start_helper(struct mpi *mpi, dragon_error_t *error)
 {
     int pair[2];
+    if (!mpi->options.pmix_program) {
+        err_set(error, DRAGON_ERR_NOT_FOUND,
+                "dragon-pmix is not installed beside dragon-agent on this host");
+        return false;
+    }
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
         err_set_errno(error, errno, "cannot start the PMI service");
         return false;

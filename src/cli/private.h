@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// A command that needs a runtime and finds none runs itself inside one of its own.
+#ifndef CLI_PRIVATE_H
+#define CLI_PRIVATE_H
+
+// Becomes dragon-run with this very command as its head program. Returns only when that fails, with the
+// exit code, after having said why.
+int run_privately(char **argv);
+
+#endif
