@@ -18,9 +18,10 @@ enum {
 void agent_say_ended(struct agent *agent)
 {
     struct pack body = PACK_EMPTY;
-    // Node 0 speaks for all, through dragon-run if that is left; a node that never came up for itself.
+    // Node 0 speaks for all, a node that never came up for itself; through dragon-run, if that is left.
     bool speaks = agent_leads(agent) || !agent->was_up;
-    if (!agent->control && speaks && agent->cause[0])
+    // Who ends a dragon-run that is still coming up knows of it, and says so.
+    if (!agent->control && agent_leads(agent) && agent->was_up && agent->cause[0])
         log_error("%s", agent->cause);
     pack_i32(&body, agent->exit_code);
     pack_str(&body, speaks ? agent->cause : "");

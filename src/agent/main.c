@@ -8,6 +8,7 @@
 #include "agent/control.h"
 
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -52,7 +53,8 @@ int main(int argc, char **argv)
     }
     options.run_dir = argv[1];
     options.shm_dir = argv[2];
-    fcntl(CONTROL_FD, F_SETFD, FD_CLOEXEC);
+    // What launchers and callers left open is not for the programs that we start.
+    close_range(CONTROL_FD, ~0U, CLOSE_RANGE_CLOEXEC);
     hold_signals();
     getrlimit(RLIMIT_NOFILE, &options.nofile);
     struct rlimit all = {.rlim_cur = options.nofile.rlim_max, .rlim_max = options.nofile.rlim_max};

@@ -5,6 +5,7 @@
 
 #include "base/base.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <unistd.h>
 
@@ -30,4 +31,14 @@ char *self_beside(const char *name)
         path = NULL;
     }
     return path;
+}
+
+void self_fill_streams(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
 }

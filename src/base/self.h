@@ -9,4 +9,8 @@
 char *self_path(void);
 char *self_beside(const char *name); // NULL also when there is no program of that name
 
+// Opens /dev/null where standard input, output or error is closed, so that nothing that is opened later
+// becomes one of them. For programs, at their start.
+void self_fill_streams(void);
+
 #endif

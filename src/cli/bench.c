@@ -160,6 +160,7 @@ int main(int argc, char **argv)
 {
     struct bench bench = {0};
     dragon_error_t error;
+    self_fill_streams();
     log_open("dragon-bench", "");
     const struct bench_word *word = parse(&bench, argc, argv);
     if (!getenv("DRAGON_RUNTIME"))

@@ -233,6 +233,7 @@ int main(int argc, char **argv)
                               .arg = &given};
     dragon_runtime_t *runtime;
     dragon_error_t error;
+    self_fill_streams();
     log_open("dragon-pg", "");
     int first = options_parse(&options, argc, argv);
     if (!argv[first])

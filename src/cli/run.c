@@ -144,17 +144,6 @@ static void parse(struct run *run, int argc, char **argv)
                        "times are up to a day, --node-timeout from 1s, --up-timeout above 0");
 }
 
-// Without them the first files that we open would be taken for standard streams, by libuv too.
-static void fill_streams(void)
-{
-    int fd;
-    do
-        fd = open("/dev/null", O_RDWR);
-    while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd >= 0)
-        close(fd);
-}
-
 // The first rank needs a program; on a terminal that is a shell. All ranks of a launcher were called with
 // the same words, so one of them speaks.
 static void choose_program(struct run *run)
@@ -296,7 +285,7 @@ int main(int argc, char **argv)
 {
     struct run run = {.signal_fd = -1, .listen_fd = -1};
     dragon_error_t error = {0};
-    fill_streams();
+    self_fill_streams();
     log_open("dragon-run", "");
     parse(&run, argc, argv);
     choose_program(&run);

@@ -269,7 +269,12 @@ void exchange_missing(struct exchanges *exchanges, const struct exchange_key *ke
     struct exchange *exchange = exchange_find(exchanges, key);
     size_t used = 0;
     text[0] = 0;
-    for (size_t i = 0; exchange && i < exchange->count && used + 80 < room; i++)
+    if (!exchange || !exchange->nodes) { // we have not joined ourselves
+        uint32_t here = tree_here(exchanges->tree);
+        snprintf(text, room, "node %u (%.40s)", here, tree_node(exchanges->tree, here)->name);
+        return;
+    }
+    for (size_t i = 0; i < exchange->count && used + 80 < room; i++)
         if (!has_piece(exchange, exchange->nodes[i]))
             used += (size_t)snprintf(text + used, room - used, "%snode %u (%.40s)",
                                      used ? ", " : "", exchange->nodes[i],

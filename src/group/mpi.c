@@ -22,6 +22,7 @@ static void on_job_ready(void *arg, uint64_t group, const char *error, char *con
     struct mpi_job *job = mpi_find_job(mpi, group);
     if (!job || job->ready)
         return;
+    loop_timer_stop(job->answer);
     job->ready = true;
     job->envs = calloc(job->local_count, sizeof *job->envs);
     bool good = job->envs && count == job->local_count;
@@ -59,7 +60,7 @@ static void on_settled(void *arg, uint64_t group, uint32_t rank)
 {
     struct mpi_job *job = mpi_find_job(arg, group);
     if (job)
-        job->handler->on_settled(job->arg, rank);
+        mpi_job_settled(job, rank);
 }
 
 static void on_lost_rank(void *arg, uint64_t group, uint32_t rank)
@@ -88,7 +89,9 @@ static void on_gone(void *arg, const char *reason)
     struct mpi *mpi = arg;
     char text[200];
     snprintf(text, sizeof text, "the PMI service (dragon-pmix) on %s is gone: %s",
-             tree_node(mpi->options.tree, tree_here(mpi->options.tree))->name, reason);
+             tree_node(mpi->options.tree, tree_here(mpi->options.tree))->name,
+             mpi->silent ? "it did not answer any more and was killed" : reason);
+    mpi->silent = false;
     pmix_service_destroy(mpi->service);
     mpi->service = NULL;
     mpi_modex_lost(mpi);
@@ -97,6 +100,7 @@ static void on_gone(void *arg, const char *reason)
         if (!job->registered)
             continue;
         job->registered = false;
+        loop_timer_stop(job->answer);
         if (job->ready)
             job->handler->on_broken(job->arg, text);
         else

@@ -11,12 +11,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 static void on_helper_exit(void *arg, pid_t pid, int status)
 {
-    (void)arg; // its closed connection has told, or will tell
+    struct mpi *mpi = arg; // its closed connection has told, or will tell
+    if (mpi->helper == pid)
+        mpi->helper = 0;
     log_debug("dragon-pmix pid %d ended with status %d", (int)pid, status);
 }
 
@@ -66,8 +69,8 @@ static int spawn_helper(struct mpi *mpi, int fd)
                               .nofile = options->nofile};
         problem = spawn_start(&spawn, &pid, &step);
     }
-    if (problem == 0)
-        children_add(options->children, pid, on_helper_exit, NULL);
+    if (problem == 0 && children_add(options->children, pid, on_helper_exit, mpi))
+        mpi->helper = pid;
     strv_free(env);
     if (null >= 0)
         close(null);
@@ -98,4 +101,11 @@ bool mpi_start_helper(struct mpi *mpi, dragon_error_t *error)
     if (!mpi->service)
         err_set(error, DRAGON_ERR_NOMEM, "out of memory");
     return mpi->service != NULL;
+}
+
+void mpi_kill_helper(struct mpi *mpi)
+{
+    mpi->silent = true;
+    if (mpi->helper)
+        kill(mpi->helper, SIGKILL);
 }

@@ -28,6 +28,8 @@ struct mpi_job {
     uint64_t pmi1_turn;
     char *dir, *shm_dir; // owned
     bool registered, ready;
+    struct loop_timer *answer; // runs while the helper owes one
+    uint32_t unsettled;        // exited ranks of which it has not told all yet
     const struct mpi_job_handler *handler;
     void *arg;
     UT_hash_handle hh;
@@ -43,9 +45,12 @@ struct mpi {
     struct asked *asked;  // owned, by id
     uint64_t next_ask;
     uint32_t jobs_served; // by the present helper
+    pid_t helper;         // its process; 0: none
+    bool silent;          // it was killed because it did not answer
 };
 
 struct mpi_job *mpi_find_job(struct mpi *mpi, uint64_t group);
+void mpi_job_settled(struct mpi_job *job, uint32_t rank);
 struct local_rank *mpi_job_find_rank(const struct mpi_job *job,
                                      uint32_t rank); // NULL: not of this node
 
@@ -54,6 +59,7 @@ extern const struct pmi1_handler mpi_pmi1_handler;            // mpi_job.c
 
 // mpi_helper.c: starts the helper as mpi->service.
 bool mpi_start_helper(struct mpi *mpi, dragon_error_t *error);
+void mpi_kill_helper(struct mpi *mpi); // it does not answer; on_gone follows
 
 // mpi_fence.c: each is answered to the server it came from.
 void mpi_fence(struct mpi *mpi, const struct pmi_fence_message *message);

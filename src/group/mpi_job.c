@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { JOBS_A_HELPER = 64 };
+enum { JOBS_A_HELPER = 64, READY_MS = 30000, SETTLE_MS = 10000 };
 
 struct local_rank *mpi_job_find_rank(const struct mpi_job *job, uint32_t rank)
 {
@@ -79,7 +79,7 @@ static char *make_job_dir(const char *base, uint64_t group)
     char *path = NULL;
     if (asprintf(&path, "%s/group-%llu", base, (unsigned long long)group) < 0)
         return NULL;
-    if (mkdir(path, 0700) == 0)
+    if (sweep_make_private(path))
         return path;
     free(path);
     return NULL;
@@ -104,8 +104,16 @@ static void job_register(struct mpi_job *job, const struct mpi_job_options *opti
         .cpuset = mpi->options.cpuset,
     };
     job->registered = true;
+    loop_timer_start(job->answer, READY_MS);
     mpi->jobs_served++;
     pmix_service_job(mpi->service, &message);
+}
+
+// libpmix has been seen to lock itself up. A helper that owes an answer for so long has: it is replaced.
+static void on_no_answer(void *arg)
+{
+    struct mpi_job *job = arg;
+    mpi_kill_helper(job->mpi);
 }
 
 static bool job_fill(struct mpi_job *job, const struct mpi_job_options *options)
@@ -122,6 +130,9 @@ static bool job_fill(struct mpi_job *job, const struct mpi_job_options *options)
     if (!job->ranks || !job->local || !job->nodes)
         return false;
     memcpy(job->nodes, options->nodes, job->map.nodes * sizeof *job->nodes);
+    job->answer = loop_timer_create(mpi->options.loop, on_no_answer, job);
+    if (!job->answer)
+        return false;
     job->pmi1 = pmi1_job_create(mpi->options.loop, &job->map, kvsname, &mpi_pmi1_handler, job);
     return job->pmi1 != NULL;
 }
@@ -166,6 +177,7 @@ void mpi_job_destroy(struct mpi_job *job)
         pmix_service_job_end(mpi->service, job->group);
     HASH_DEL(mpi->jobs, job);
     pmi1_job_destroy(job->pmi1);
+    loop_timer_destroy(job->answer);
     sweep_remove_directory(job->dir);
     sweep_remove_directory(job->shm_dir);
     for (uint32_t i = 0; job->envs && i < job->local_count; i++)
@@ -214,10 +226,20 @@ bool mpi_job_prepare_rank(struct mpi_job *job, uint32_t rank, char ***env, int *
 void mpi_job_rank_exited(struct mpi_job *job, uint32_t rank)
 {
     pmi1_job_drain(job->pmi1, rank);
-    if (job->mpi->service && job->registered)
-        pmix_service_settle(job->mpi->service, job->group, rank);
-    else
+    if (!job->mpi->service || !job->registered) {
         job->handler->on_settled(job->arg, rank);
+        return;
+    }
+    if (job->unsettled++ == 0)
+        loop_timer_start(job->answer, SETTLE_MS);
+    pmix_service_settle(job->mpi->service, job->group, rank);
+}
+
+void mpi_job_settled(struct mpi_job *job, uint32_t rank)
+{
+    if (job->unsettled > 0 && --job->unsettled == 0)
+        loop_timer_stop(job->answer);
+    job->handler->on_settled(job->arg, rank);
 }
 
 bool mpi_job_rank_connected(const struct mpi_job *job, uint32_t rank)

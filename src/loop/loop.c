@@ -13,6 +13,7 @@
 #include "base/base.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -86,12 +87,27 @@ static void on_turn_limit(uv_timer_t *handle)
     (void)handle; // being woken is all that was wanted
 }
 
+// libuv aborts when a descriptor of its own is one of the standard three, which happens in a program
+// that has closed them.
+static int init_above_streams(uv_loop_t *uv)
+{
+    int held[STDERR_FILENO + 1], count = 0, fd;
+    while ((fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0 && fd <= STDERR_FILENO)
+        held[count++] = fd;
+    if (fd >= 0)
+        close(fd);
+    int result = uv_loop_init(uv);
+    while (count > 0)
+        close(held[--count]);
+    return result;
+}
+
 struct loop *loop_create(void)
 {
     struct loop *loop = calloc(1, sizeof *loop);
     if (!loop)
         return NULL;
-    if (uv_loop_init(&loop->uv) != 0) {
+    if (init_above_streams(&loop->uv) != 0) {
         free(loop);
         return NULL;
     }

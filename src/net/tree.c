@@ -109,7 +109,7 @@ static void tree_check_left(struct tree *tree)
     if (!tree->leaving || tree->left)
         return;
     for (uint32_t i = 0; i < tree->child_count; i++)
-        if (!tree->children[i].left)
+        if (tree->children[i].link && !tree->children[i].left)
             return;
     tree->left = true;
     branch_say(&tree->parent, TYPE_GOODBYE);
@@ -271,7 +271,7 @@ static void on_peer(void *arg, int fd, const uint8_t *hello)
     uint32_t node = hello_node(hello);
     for (uint32_t i = 0; i < tree->child_count; i++) {
         struct branch *child = &tree->children[i];
-        if (child->node != node || child->link || child->left)
+        if (child->node != node || child->link || child->left || tree->leaving)
             continue;
         branch_connect(child, fd);
         return;

@@ -40,11 +40,25 @@ static bool place_descriptors(const struct spawn *spawn)
     return true;
 }
 
-static void restore_signals(void)
+// A key of the terminal may have stopped the group that the child has joined, while all signals were held.
+// Stopped before exec it would hold up its parent, which waits for that.
+static void drop_stop_signals(void)
+{
+    static const int stops[] = {SIGTSTP, SIGTTIN, SIGTTOU};
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, plain = {.sa_handler = SIG_DFL};
+    for (size_t i = 0; i < sizeof stops / sizeof *stops; i++) {
+        sigaction(stops[i], &ignore, NULL); // drops what is pending
+        sigaction(stops[i], &plain, NULL);
+    }
+}
+
+static void restore_signals(bool joins_group)
 {
     // exec resets handlers, but not what is ignored; the programs of this project ignore SIGPIPE.
     sigset_t none;
     struct sigaction plain = {.sa_handler = SIG_DFL};
+    if (joins_group)
+        drop_stop_signals();
     sigaction(SIGPIPE, &plain, NULL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -74,7 +88,7 @@ child_main(const struct spawn *spawn, pid_t parent, volatile struct report *repo
         child_fail(report, SPAWN_STDIO);
     if (spawn->nofile)
         setrlimit(RLIMIT_NOFILE, spawn->nofile);
-    restore_signals();
+    restore_signals(spawn->process_group != 0);
     execve(spawn->path, spawn->argv, spawn->env);
     child_fail(report, SPAWN_EXEC);
 }

@@ -111,7 +111,8 @@ char *sweep_make_directory(const char *const *places, size_t count, dragon_error
         }
         if (asprintf(&path, "%s/dragon-XXXXXX", places[i]) < 0)
             break;
-        if (mkdtemp(path))
+        // The mode again, because the umask may have taken it from us.
+        if (mkdtemp(path) && chmod(path, 0700) == 0)
             return path;
         problem = errno;
         free(path);
@@ -120,6 +121,11 @@ char *sweep_make_directory(const char *const *places, size_t count, dragon_error
                   "no place for the runtime's directory; set TMPDIR to a directory "
                   "that can be written");
     return NULL;
+}
+
+bool sweep_make_private(const char *path)
+{
+    return mkdir(path, 0700) == 0 && chmod(path, 0700) == 0;
 }
 
 static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *place)

@@ -21,6 +21,9 @@ bool sweep_all(uint64_t deadline_ms);
 // Returns the path (the caller frees), NULL on failure.
 char *sweep_make_directory(const char *const *places, size_t count, dragon_error_t *error);
 
+// The same for a path that is to be new. False with errno on failure.
+bool sweep_make_private(const char *path);
+
 // Removes it with all that is in it; no symbolic link is followed. NULL, or gone already, is fine.
 void sweep_remove_directory(const char *path);
 
