@@ -55,8 +55,7 @@ static bool clean_environment(const char *topology)
     pmi_env_clean(env);
     // Lost connections are told at once, not collected for a second.
     bool done = env_get(env, window) || env_set(&env, window, "0");
-    // What ranks log (PMIx_Log) goes to our standard error. The component that would be chosen locks up the
-    // library of 4.2.2.
+    // What ranks log (PMIx_Log) goes to our standard error, by the library itself.
     static const char logging[] = "PMIX_MCA_plog";
     done = done && (env_get(env, logging) || env_set(&env, logging, "stdfd"));
     // The library reads the topology that we were given, and scans nothing.

@@ -83,6 +83,13 @@ static void deliver_abort(const struct upcall *upcall)
         upcall->op_done(PMIX_SUCCESS, upcall->cbdata);
 }
 
+// Not from within the upcall: the library holds a lock there that it takes again in the callback.
+static void deliver_log(const struct upcall *upcall)
+{
+    if (upcall->op_done)
+        upcall->op_done(PMIX_SUCCESS, upcall->cbdata);
+}
+
 static void deliver_fence(const struct upcall *upcall)
 {
     const struct helper_fence fence = {
@@ -259,9 +266,13 @@ static void on_log(const pmix_proc_t *proc, const pmix_info_t data[], size_t nda
                    const pmix_info_t directives[], size_t ndirs, pmix_op_cbfunc_t done,
                    void *cbdata)
 {
-    (void)proc, (void)data, (void)ndata, (void)directives, (void)ndirs;
-    if (done)
-        done(PMIX_SUCCESS, cbdata);
+    (void)data, (void)ndata, (void)directives, (void)ndirs;
+    struct upcall *upcall = upcall_new(deliver_log, proc);
+    if (upcall) {
+        upcall->op_done = done;
+        upcall->cbdata = cbdata;
+    }
+    helper_post(the_helper, run_upcall, upcall);
 }
 
 static pmix_status_t on_job_control(const pmix_proc_t *proc, const pmix_proc_t targets[],

@@ -13,11 +13,14 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef pmix_status_t get_nb_fn(const pmix_proc_t *proc, const char *key, const pmix_info_t info[],
                                 size_t ninfo, pmix_value_cbfunc_t cbfunc, void *cbdata);
 typedef pmix_status_t get_fn(const pmix_proc_t *proc, const char *key, const pmix_info_t info[],
                              size_t ninfo, pmix_value_t **value);
+typedef pmix_status_t get_nb_fn(const pmix_proc_t *proc, const char *key, const pmix_info_t info[],
+                                size_t ninfo, pmix_value_cbfunc_t cbfunc, void *cbdata);
 
 struct completion {
     pmix_op_cbfunc_t call;
@@ -70,15 +73,16 @@ pmix_status_t PMIx_Fence_nb(const pmix_proc_t procs[], size_t nprocs, const pmix
     return PMIX_SUCCESS;
 }
 
-static bool is_other_rank(const pmix_proc_t *proc)
+static bool is_out_of_reach(const pmix_proc_t *proc, const char *key)
 {
-    return proc && proc->rank != PMIX_RANK_WILDCARD && proc->rank != the_own_rank;
+    return proc && proc->rank != PMIX_RANK_WILDCARD && proc->rank != the_own_rank && key &&
+           strncmp(key, "pmix.", 5) != 0;
 }
 
 pmix_status_t PMIx_Get(const pmix_proc_t *proc, const char *key, const pmix_info_t info[],
                        size_t ninfo, pmix_value_t **val)
 {
-    if (is_other_rank(proc))
+    if (is_out_of_reach(proc, key))
         return PMIX_ERR_NOT_FOUND;
     // ISO C has no conversion from an object's to a function's pointer; POSIX has this one.
     get_fn *real;
@@ -86,11 +90,11 @@ pmix_status_t PMIx_Get(const pmix_proc_t *proc, const char *key, const pmix_info
     return real ? real(proc, key, info, ninfo, val) : PMIX_ERR_NOT_SUPPORTED;
 }
 
-// An error that is returned means that there will be no callback.
+// An error as its result means that there is no callback.
 pmix_status_t PMIx_Get_nb(const pmix_proc_t *proc, const char *key, const pmix_info_t info[],
                           size_t ninfo, pmix_value_cbfunc_t cbfunc, void *cbdata)
 {
-    if (is_other_rank(proc))
+    if (is_out_of_reach(proc, key))
         return PMIX_ERR_NOT_FOUND;
     get_nb_fn *real;
     *(void **)&real = dlsym(RTLD_NEXT, "PMIx_Get_nb");

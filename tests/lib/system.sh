@@ -229,9 +229,9 @@ find_netns_hosts()
     [ -x "$NETNS_HOSTS" ]
 }
 
-# netns_up N: `netns ARGS...` then talks to them. They see $DRAGON_TEST_DIR, and the rest of /tmp is
-# their own; programs that lie below /tmp are copied to $DRAGON_TEST_DIR/bin, which comes first in PATH.
-# Otherwise $netns_why says why not.
+# netns_up N: `netns ARGS...` then talks to them; otherwise $netns_why says why not. They see
+# $DRAGON_TEST_DIR and the trees of the source and the build; the rest of /tmp is their own. What a
+# launcher starts there has next to no environment, as under a batch system.
 netns_up()
 {
     local program share=()
@@ -242,7 +242,8 @@ netns_up()
     netns_set=dt$$x$RANDOM
     trap netns_down EXIT
     trap 'exit 143' TERM INT HUP
-    if ! "$NETNS_HOSTS" --set "$netns_set" up "$1" --share "$DRAGON_TEST_DIR" "${share[@]}" \
+    if ! env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DRAGON_TEST_MARK="${DRAGON_TEST_MARK:-}" \
+        "$NETNS_HOSTS" --set "$netns_set" up "$1" --share "$DRAGON_TEST_DIR" "${share[@]}" \
         </dev/null >"$DRAGON_TEST_DIR/netns.log" 2>&1; then
         netns_why="netns-hosts cannot run here: $(tail -n 1 "$DRAGON_TEST_DIR/netns.log")"
         netns_set=''
@@ -252,7 +253,8 @@ netns_up()
 
 netns()
 {
-    timeout -k 5 "$LIMIT" "$NETNS_HOSTS" --set "$netns_set" "$@"
+    # The TMPDIR of the test is not there for them, and one that they share would be no test.
+    env -u TMPDIR timeout -k 5 "$LIMIT" "$NETNS_HOSTS" --set "$netns_set" "$@"
 }
 
 netns_down()

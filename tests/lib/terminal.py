@@ -4,6 +4,8 @@
 # terminal.py STEP... -- CMD...: runs CMD on a terminal of its own and plays the steps:
 #     expect TEXT   wait until it has printed that (after what was expected before)
 #     type TEXT     type that and the return key
+#     insist TEXT=>ANSWER   type TEXT, again every second until it has printed ANSWER: a shell that has just
+#                   got the terminal back may lose what is typed first
 #     key C         press Ctrl-C
 #     code N        wait for its end; the exit code is to be N
 # A step that does not come true in time prints what there was on the terminal, and fails.
@@ -35,16 +37,32 @@ class Terminal:
         self.text += more
         return bool(more)
 
-    def expect(self, text):
-        deadline = time.monotonic() + LIMIT
+    def find(self, text, seconds):
+        """Whether the text comes within the time, after what was found before."""
+        deadline = time.monotonic() + seconds
         while True:
             at = self.text.find(text, self.seen)
             if at >= 0:
                 self.seen = at + len(text)
-                return
+                return True
             left = deadline - time.monotonic()
             if left <= 0 or not self.read(left):
-                self.fail("did not print %r" % text)
+                return False
+
+    def expect(self, text):
+        if not self.find(text, LIMIT):
+            self.fail("did not print %r" % text)
+
+    def type(self, text):
+        os.write(self.fd, text + b"\n")
+
+    def insist(self, text, answer):
+        deadline = time.monotonic() + LIMIT
+        while time.monotonic() < deadline:
+            self.type(text)
+            if self.find(answer, 1):
+                return
+        self.fail("typed %r, and it did not print %r" % (text, answer))
 
     def end(self):
         deadline = time.monotonic() + LIMIT
@@ -71,7 +89,9 @@ def main():
         if verb == "expect":
             terminal.expect(text.encode())
         elif verb == "type":
-            os.write(terminal.fd, text.encode() + b"\n")
+            terminal.type(text.encode())
+        elif verb == "insist":
+            terminal.insist(*text.encode().split(b"=>"))
         elif verb == "key":
             os.write(terminal.fd, bytes([ord(text) & 31]))
         elif verb == "code":

@@ -44,10 +44,12 @@ closed_group()
     timeout -k 5 "$LIMIT" dragon-run dragon-pg -n 2 sh -c 'exit 6' <&- >&- 2>&-
 }
 check_status 6 "a group, with all streams closed" closed_group
-check "inherited descriptors do not reach the agent" bash -c '
-    exec 9>lock; flock 9; (dragon-run sleep 30 9>&- & echo $! >run.pid); exec 9>&-
-    flock -w 5 lock true; code=$?
-    kill "$(cat run.pid)"; exit $code'
+closed_client()
+{
+    # shellcheck disable=SC2016
+    timeout -k 5 "$LIMIT" dragon-run sh -c 'dragon-pg -n 2 sh -c "exit 7" <&- >&- 2>&-'
+}
+check_status 7 "a group whose dragon-pg has all streams closed" closed_client
 
 # --- directory and environment
 mkdir deep
