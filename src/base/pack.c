@@ -71,8 +71,10 @@ void pack_i32(struct pack *pack, int32_t value)
 
 void pack_raw(struct pack *pack, const void *data, size_t length)
 {
+    if (length == 0)
+        return; // an empty pack has no memory to point into
     uint8_t *at = pack_room(pack, length);
-    if (at && length > 0)
+    if (at)
         memcpy(at, data, length);
 }
 

@@ -41,7 +41,8 @@ struct unpack {
 static inline struct unpack unpack_start(const void *data, size_t length)
 {
     const uint8_t *bytes = (const uint8_t *)data;
-    return (struct unpack){.at = bytes, .end = bytes + length, .failed = false};
+    // No arithmetic on NULL: an empty body may have no bytes at all.
+    return (struct unpack){.at = bytes, .end = length ? bytes + length : bytes, .failed = false};
 }
 
 uint8_t unpack_u8(struct unpack *unpack);

@@ -40,7 +40,7 @@ static const struct option_row rows[] = {
     {OPTION_UP_TIMEOUT, 0, "up-timeout", "TIME", "DRAGON_UP_TIMEOUT",
      "limit for all nodes to come up (60s)"},
     {OPTION_NODE_TIMEOUT, 0, "node-timeout", "TIME", "DRAGON_NODE_TIMEOUT",
-     "a node that is silent for so long is lost (10s)"},
+     "a node whose host or network is silent for so long is lost (10s)"},
     {OPTION_GRACE, 0, "grace", "TIME", "DRAGON_GRACE",
      "between TERM and KILL at the end of the runtime (1s)"},
     {OPTION_FANOUT, 0, "fanout", "N", "DRAGON_FANOUT", "nodes linked below each node (16)"},
