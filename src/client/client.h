@@ -16,9 +16,14 @@ struct dragon_runtime {
     struct loop *loop;
     struct link *link; // NULL: lost
     uint32_t node, nodes;
-    char *node_name;               // owned; NULL: not welcomed yet
-    char refusal[200];             // why it was not
-    struct dragon_group *groups;   // by number, each owned by its user
+    char *node_name;             // owned; NULL: not welcomed yet
+    char refusal[200];           // why it was not
+    struct dragon_group *groups; // by number, each owned by its user
+    struct open_line {
+        uint64_t group;
+        uint32_t rank;
+        bool open; // the last that it wrote was no end of a line
+    } out_line, err_line;
     struct sink out, err;          // of all groups, so that their lines do not mix
     uint32_t writers;              // groups that use them; 0: they are not open
     bool not_understood;           // why the link was lost

@@ -284,6 +284,18 @@ static void add_labelled(struct dragon_group *group, struct sink *sink, uint32_t
     }
 }
 
+// Bytes pass as they are, but a line that one rank has begun is ended before another one's follows.
+static void add_plain(const struct dragon_group *group, struct sink *sink, struct open_line *line,
+                      uint32_t rank, const uint8_t *data, size_t length)
+{
+    if (length == 0)
+        return;
+    if (line->open && (line->group != group->id || line->rank != rank))
+        sink_add(sink, "\n", 1);
+    sink_add(sink, data, length);
+    *line = (struct open_line){.group = group->id, .rank = rank, .open = data[length - 1] != '\n'};
+}
+
 static bool on_output(struct dragon_group *group, struct unpack *unpack)
 {
     struct dragon_runtime *runtime = group->runtime;
@@ -300,7 +312,8 @@ static bool on_output(struct dragon_group *group, struct unpack *unpack)
         if (group->label)
             add_labelled(group, sink, rank, data, length);
         else
-            sink_add(sink, data, length);
+            add_plain(group, sink, sink == &runtime->out ? &runtime->out_line : &runtime->err_line,
+                      rank, data, length);
         group->owed[node] += (uint32_t)length;
     }
     group->out_mark = runtime->out.added;
@@ -369,6 +382,13 @@ static bool on_done(struct dragon_group *group, struct unpack *unpack)
     else
         group_set_cause(group, code, cause);
     group->done = true;
+    // What we or our caller say next is to begin a line.
+    if (group->runtime->err_line.open && group->runtime->err_line.group == group->id) {
+        sink_add(&group->runtime->err, "\n", 1);
+        group->runtime->err_line.open = false;
+        group->err_mark = group->runtime->err.added;
+        sink_flush(&group->runtime->err);
+    }
     return true;
 }
 

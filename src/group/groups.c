@@ -106,17 +106,18 @@ bool groups_on_node_message(struct groups *groups, const struct link_message *me
 static bool client_start(struct groups *groups, uint64_t session, struct unpack *unpack)
 {
     struct pack body = PACK_EMPTY;
-    uint32_t request = unpack_u32(unpack);
-    pack_u64(&body, session);
-    pack_u32(&body, request);
     struct group_spec spec;
-    bool good = !unpack->failed && group_spec_unpack(unpack, &spec) && unpack_done(unpack);
+    uint32_t request = unpack_u32(unpack);
+    if (unpack->failed || !group_spec_unpack(unpack, &spec))
+        return false;
+    bool good = unpack_done(unpack);
     if (good) {
+        pack_u64(&body, session);
+        pack_u32(&body, request);
         group_spec_pack(&body, &spec);
-        group_spec_fini(&spec);
         tree_send(groups->options.tree, 0, GN_SUBMIT, &body);
     }
-    pack_fini(&body);
+    group_spec_fini(&spec);
     return good;
 }
 

@@ -357,6 +357,7 @@ Test(proc_spawn, dies_with_its_parent)
 {
     int in[2];
     pid_t pid = -1;
+    alarm(30); // what lives on would be waited for without end
     cr_assert(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0 && pipe2(in, O_CLOEXEC) == 0);
     pid_t parent = fork();
     if (parent == 0) {
