@@ -17,11 +17,9 @@ void control_setup_pack(struct pack *pack, const struct control_setup *setup)
 
 bool control_setup_unpack(struct unpack *unpack, struct control_setup *setup_out)
 {
-    *setup_out = (struct control_setup){
-        .listen = unpack_u8(unpack),
-        .local = unpack_u8(unpack),
-        .network = unpack_str(unpack),
-    };
+    setup_out->listen = unpack_u8(unpack);
+    setup_out->local = unpack_u8(unpack);
+    setup_out->network = unpack_str(unpack);
     return unpack_done(unpack);
 }
 
@@ -84,6 +82,8 @@ static bool unpack_nodes(struct unpack *unpack, struct control_start *start)
         node->host_key = unpack_str(unpack);
         node->cores = unpack_u32(unpack);
         node->addresses = unpack_strv(unpack, ADDRESSES_LIMIT);
+        if (node->cores == 0)
+            unpack->failed = true;
     }
     return start->nodes != NULL;
 }

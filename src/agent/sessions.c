@@ -7,6 +7,7 @@
 #include "agent/sessions.h"
 
 #include "group/proto.h"
+#include "net/acceptor.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -31,9 +32,8 @@ struct sessions {
     const struct sessions_handler *handler;
     void *arg;
     struct session *by_number; // owned
-    struct loop_watch *watch;
+    struct acceptor *acceptor;
     uint64_t next_number;
-    int fd;
 };
 
 static void session_destroy(struct session *session)
@@ -102,13 +102,9 @@ static bool is_ours(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 && peer.uid == geteuid();
 }
 
-static void on_connection(void *arg, int events)
+static void on_connection(void *arg, int fd)
 {
     struct sessions *sessions = arg;
-    (void)events;
-    int fd = accept4(sessions->fd, NULL, NULL, SOCK_CLOEXEC);
-    if (fd < 0)
-        return;
     struct session *session = calloc(1, sizeof *session);
     if (!is_ours(fd) || !session || HASH_COUNT(sessions->by_number) >= SESSIONS_LIMIT) {
         close(fd);
@@ -158,15 +154,14 @@ struct sessions *sessions_create(struct loop *loop, const struct sessions_option
     *sessions =
         (struct sessions){.loop = loop, .options = *options, .handler = handler, .arg = arg};
     sessions->next_number = ((uint64_t)options->node << 32) + 1;
-    sessions->fd = listen_at(options->path);
-    if (sessions->fd >= 0)
-        sessions->watch = loop_watch_create(loop, sessions->fd, on_connection, sessions);
-    if (!sessions->watch) {
+    int fd = listen_at(options->path);
+    if (fd >= 0)
+        sessions->acceptor = acceptor_create(loop, fd, on_connection, sessions);
+    if (!sessions->acceptor) {
         err_set_errno(error, errno, "cannot listen at %s", options->path);
         sessions_destroy(sessions);
         return NULL;
     }
-    loop_watch_set(sessions->watch, LOOP_READ);
     return sessions;
 }
 
@@ -176,11 +171,8 @@ void sessions_destroy(struct sessions *sessions)
         return;
     while (sessions->by_number)
         session_destroy(sessions->by_number);
-    loop_watch_destroy(sessions->watch);
-    if (sessions->fd >= 0) {
-        close(sessions->fd);
-        unlink(sessions->options.path);
-    }
+    acceptor_destroy(sessions->acceptor);
+    unlink(sessions->options.path);
     free(sessions);
 }
 

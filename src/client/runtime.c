@@ -87,7 +87,7 @@ void runtime_close_output(struct dragon_runtime *runtime)
 static void on_runtime_message(void *arg, const struct link_message *message)
 {
     struct dragon_runtime *runtime = arg;
-    if (message->type == GC_WELCOME)
+    if (message->type == GC_WELCOME && !runtime->node_name)
         on_welcome(runtime, message);
     else if (!runtime->node_name || !group_on_message(runtime, message))
         on_runtime_closed(runtime, LINK_NOT_UNDERSTOOD);

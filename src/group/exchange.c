@@ -93,10 +93,14 @@ static void key_pack(struct pack *pack, const struct exchange_key *key)
     pack_u64(pack, key->turn);
 }
 
+// In statements, here and elsewhere: the order within an initializer is not promised.
 static struct exchange_key key_unpack(struct unpack *unpack)
 {
-    return (struct exchange_key){
-        .group = unpack_u64(unpack), .what = unpack_u64(unpack), .turn = unpack_u64(unpack)};
+    struct exchange_key key;
+    key.group = unpack_u64(unpack);
+    key.what = unpack_u64(unpack);
+    key.turn = unpack_u64(unpack);
+    return key;
 }
 
 static void exchange_send(struct exchanges *exchanges, const struct exchange *exchange,

@@ -103,8 +103,10 @@ static bool outlet_read(struct outlet *outlet, int rounds)
         }
         size_t length = outlet->partial_length + (size_t)got;
         size_t now = sendable(outlet, scratch, length);
-        if (!keep_partial(outlet, scratch + now, length - now))
+        if (!keep_partial(outlet, scratch + now, length - now)) {
+            outlet->partial_length = 0;
             now = length;
+        }
         output_send(outlet, scratch, now);
     }
     return outlet->fd < 0;

@@ -65,14 +65,13 @@ void rank_exit_pack(struct pack *pack, const struct rank_exit *ended)
 
 bool rank_exit_unpack(struct unpack *unpack, struct rank_exit *ended_out)
 {
-    struct rank_exit ended = {
-        .rank = unpack_u32(unpack),
-        .node = unpack_u32(unpack),
-        .pid = unpack_i32(unpack),
-        .end = unpack_u8(unpack),
-        .ours = unpack_u8(unpack),
-        .value = unpack_i32(unpack),
-    };
+    struct rank_exit ended;
+    ended.rank = unpack_u32(unpack);
+    ended.node = unpack_u32(unpack);
+    ended.pid = unpack_i32(unpack);
+    ended.end = unpack_u8(unpack);
+    ended.ours = unpack_u8(unpack);
+    ended.value = unpack_i32(unpack);
     if (unpack->failed || ended.end >= RANK_ENDS)
         return false;
     *ended_out = ended;

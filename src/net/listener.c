@@ -7,6 +7,7 @@
 #include "net/listener.h"
 
 #include "base/base.h"
+#include "net/acceptor.h"
 #include "net/handshake.h"
 
 #include <netinet/in.h>
@@ -21,13 +22,12 @@ struct pending {
 
 struct listener {
     struct loop *loop; // borrowed
-    struct loop_watch *watch;
+    struct acceptor *acceptor;
     void (*on_peer)(void *arg, int fd, const uint8_t *hello);
     void *arg;
     const char *purpose;
     uint8_t secret[AUTH_SECRET_BYTES];
     struct pending pending[LISTENER_PENDING];
-    int fd;
 };
 
 static struct pending *free_place(struct listener *listener)
@@ -43,28 +43,23 @@ static void on_proven(void *arg, int fd, const uint8_t *hello, const char *reaso
     struct pending *pending = arg;
     struct listener *listener = pending->listener;
     pending->handshake = NULL;
-    loop_watch_set(listener->watch, LOOP_READ);
+    acceptor_set(listener->acceptor, true);
     if (fd >= 0)
         listener->on_peer(listener->arg, fd, hello);
     else
         log_debug("refused a connection, reason %s", reason);
 }
 
-static void on_connection(void *arg, int events)
+static void on_connection(void *arg, int fd)
 {
     struct listener *listener = arg;
-    struct pending *pending = free_place(listener);
-    (void)events;
-    if (!pending) {
-        loop_watch_set(listener->watch, 0);
-        return;
-    }
-    int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), on = 1;
-    if (fd < 0)
-        return;
+    struct pending *pending = free_place(listener); // there is one, or we would not accept
+    int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     pending->handshake = handshake_start(listener->loop, fd, listener->secret, listener->purpose,
                                          NULL, LISTENER_TIMEOUT_MS, on_proven, pending);
+    if (!free_place(listener))
+        acceptor_set(listener->acceptor, false);
 }
 
 struct listener *listener_create(struct loop *loop, int fd, const uint8_t *secret,
@@ -77,17 +72,15 @@ struct listener *listener_create(struct loop *loop, int fd, const uint8_t *secre
         close(fd);
         return NULL;
     }
-    *listener = (struct listener){
-        .loop = loop, .on_peer = on_peer, .arg = arg, .purpose = purpose, .fd = fd};
+    *listener = (struct listener){.loop = loop, .on_peer = on_peer, .arg = arg, .purpose = purpose};
     memcpy(listener->secret, secret, AUTH_SECRET_BYTES);
     for (size_t i = 0; i < LISTENER_PENDING; i++)
         listener->pending[i].listener = listener;
-    listener->watch = loop_watch_create(loop, fd, on_connection, listener);
-    if (!listener->watch) {
+    listener->acceptor = acceptor_create(loop, fd, on_connection, listener);
+    if (!listener->acceptor) {
         listener_destroy(listener);
         return NULL;
     }
-    loop_watch_set(listener->watch, LOOP_READ);
     return listener;
 }
 
@@ -97,7 +90,6 @@ void listener_destroy(struct listener *listener)
         return;
     for (size_t i = 0; i < LISTENER_PENDING; i++)
         handshake_cancel(listener->pending[i].handshake);
-    loop_watch_destroy(listener->watch);
-    close(listener->fd);
+    acceptor_destroy(listener->acceptor);
     free(listener);
 }

@@ -146,7 +146,9 @@ void plan_pack(struct pack *pack, const struct plan *plan)
 
 bool plan_unpack(struct unpack *unpack, uint32_t nodes, struct plan *plan_out)
 {
-    struct plan plan = {.order = unpack_u8(unpack), .size = unpack_u32(unpack), .nodes = nodes};
+    struct plan plan = {.nodes = nodes};
+    plan.order = unpack_u8(unpack);
+    plan.size = unpack_u32(unpack);
     if (unpack->failed || plan.order > PLAN_CYCLIC || plan.size == 0 || plan.size > PLAN_RANK_LIMIT)
         return false;
     plan.count = calloc(nodes, sizeof *plan.count);
