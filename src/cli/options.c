@@ -33,15 +33,21 @@ static void print_row(char letter, const char *name, const char *argument, const
 
 static void print_help(const struct options *options)
 {
+    int variables = 0;
     printf("usage: %s %s\n\n%s\n\n", options->command, options->usage, options->about);
     for (const struct option_row *row = options->rows; row->name; row++) {
-        char help[200];
-        snprintf(help, sizeof help, "%s%s%s%s", row->help, row->variable ? " [" : "",
-                 row->variable ? row->variable : "", row->variable ? "]" : "");
-        print_row(row->letter, row->name, row->argument, help);
+        print_row(row->letter, row->name, row->argument, row->help);
+        variables += row->variable != NULL;
     }
     print_row('h', "help", NULL, "print this");
     print_row('V', "version", NULL, "print the release");
+    if (variables == 0)
+        return;
+    printf("\nIn the environment, for the options of these names:\n ");
+    for (const struct option_row *row = options->rows; row->name; row++)
+        if (row->variable)
+            printf(" %s", row->variable);
+    printf("\n");
 }
 
 static void take(const struct options *options, const struct option_row *row, const char *value,

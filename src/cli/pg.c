@@ -27,10 +27,9 @@ struct pg_options {
 };
 
 static const struct option_row rows[] = {
-    {'n', 'n', "ntasks", "N", NULL, "ranks; without: 1, with --pmi one a core of the runtime"},
+    {'n', 'n', "ntasks", "N", NULL, "ranks (1; with --pmi one for each core)"},
     {OPTION_PPN, 0, "ppn", "K", NULL, "at most K ranks on a node"},
-    {OPTION_MAP_BY, 0, "map-by", "core|node", NULL,
-     "fill node after node (core), or take turns (node)"},
+    {OPTION_MAP_BY, 0, "map-by", "core|node", NULL, "fill nodes one after another, or by turns"},
     {OPTION_PMI, 0, "pmi", NULL, NULL, "the ranks are one MPI program"},
     {'l', 'l', "label", NULL, NULL, "begin each line of output with its rank"},
     {OPTION_ENV, 0, "env", "NAME[=VALUE]", NULL, "set a variable for the ranks; repeatable"},
@@ -43,14 +42,14 @@ static const struct option_row rows[] = {
 };
 
 static const char about[] =
-    "Runs PROGRAM as a process group: N ranks over the nodes of the runtime, one output, one\n"
-    "exit code. Outside a runtime it starts one on this host for itself.\n\n"
+    "Runs PROGRAM as a process group: N ranks over the nodes of the runtime, one\n"
+    "output, one exit code. Outside a runtime it starts one on this host for itself.\n\n"
     "  dragon-pg -n 4 -l hostname               four copies, lines labelled by rank\n"
-    "  dragon-pg --pmi -n 64 ./mpi_app          an MPI program (Open MPI, MPICH) of 64 ranks\n"
-    "  dragon-pg --ppn 1 --timeout 90s ./probe  one on each node, for 90 seconds at most\n\n"
-    "Rank 0 reads standard input. The exit code is that of the first rank that failed on its own;\n"
-    "128+N when signal N killed it, 124 after --timeout, 126 or 127 when PROGRAM cannot be run,\n"
-    "125 when the runtime failed.";
+    "  dragon-pg --pmi -n 64 ./mpi_app          an MPI program of 64 ranks\n"
+    "  dragon-pg --ppn 1 --timeout 90s ./probe  one on each node, for 90 s at most\n\n"
+    "Rank 0 reads standard input. The exit code is that of the first rank that failed\n"
+    "on its own; 128+N when signal N killed it, 124 after --timeout, 126 or 127 when\n"
+    "PROGRAM cannot be run, 125 when the runtime failed.";
 
 static bool take_map(struct pg_options *options, const char *value, dragon_error_t *error)
 {

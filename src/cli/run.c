@@ -36,13 +36,12 @@ enum {
 static const struct option_row rows[] = {
     {OPTION_TEST_HOSTS, 0, "test-hosts", "N", NULL, "a runtime of N nodes on this machine alone"},
     {OPTION_NETWORK, 0, "network", "NET", "DRAGON_NETWORK",
-     "talk over this interface, network (10.0.0.0/8) or address"},
+     "interface, network (10.0.0.0/8) or address to use"},
     {OPTION_UP_TIMEOUT, 0, "up-timeout", "TIME", "DRAGON_UP_TIMEOUT",
      "limit for all nodes to come up (60s)"},
     {OPTION_NODE_TIMEOUT, 0, "node-timeout", "TIME", "DRAGON_NODE_TIMEOUT",
-     "a node whose host or network is silent for so long is lost (10s)"},
-    {OPTION_GRACE, 0, "grace", "TIME", "DRAGON_GRACE",
-     "between TERM and KILL at the end of the runtime (1s)"},
+     "a host that is silent for so long is lost (10s)"},
+    {OPTION_GRACE, 0, "grace", "TIME", "DRAGON_GRACE", "between TERM and KILL at the end (1s)"},
     {OPTION_FANOUT, 0, "fanout", "N", "DRAGON_FANOUT", "nodes linked below each node (16)"},
     {OPTION_RANK, 0, "rank", "R", NULL, "start without a launcher: this is node R"},
     {OPTION_SIZE, 0, "size", "N", NULL, "  of N nodes,"},
@@ -58,14 +57,14 @@ static const struct option_row rows[] = {
 };
 
 static const char about[] =
-    "Starts a runtime on this host, or on every host where a launcher starts dragon-run,\n"
-    "runs PROGRAM on the first of them, and ends the runtime with it.\n\n"
-    "  dragon-run ./workflow                                 on this machine\n"
-    "  mpiexec -n 4 --map-by ppr:1:node dragon-run ./workflow   on four hosts (Open MPI)\n"
+    "Starts a runtime on this host, or on every host where a launcher starts\n"
+    "dragon-run, runs PROGRAM on the first of them, and ends the runtime with it.\n\n"
+    "  dragon-run ./workflow                       on this machine\n"
+    "  mpiexec -n 4 --map-by ppr:1:node dragon-run ./workflow   on four hosts\n"
     "  srun --mpi=pmix -N4 -n4 dragon-run ./workflow            in a Slurm job\n"
-    "  dragon-run --test-hosts 4 ./workflow                  as if this machine were four\n\n"
-    "The exit code is PROGRAM's own; 128+N when signal N killed it, 126 or 127 when it cannot be\n"
-    "run, 125 when the runtime failed.";
+    "  dragon-run --test-hosts 4 ./workflow        as if this machine were four\n\n"
+    "The exit code is PROGRAM's own; 128+N when signal N killed it, 126 or 127\n"
+    "when it cannot be run, 125 when the runtime failed.";
 
 static bool take_option(void *arg, int id, const char *value, dragon_error_t *error)
 {
