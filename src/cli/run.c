@@ -280,6 +280,18 @@ static int code_of_failure(struct run *run, const dragon_error_t *error)
     return 128 + (int)(info.ssi_signo == (uint32_t)SIGRTMIN ? SIGTERM : info.ssi_signo);
 }
 
+static void run_fini(struct run *run)
+{
+    strv_free(run->ready.addresses);
+    link_destroy(run->control);
+    loop_watch_destroy(run->signals);
+    children_destroy(run->children);
+    loop_destroy(run->loop);
+    free(run->run_dir);
+    free(run->shm_dir);
+    boot_destroy(run->boot); // last: to some launchers it means that they may kill us
+}
+
 int main(int argc, char **argv)
 {
     struct run run = {.signal_fd = -1, .listen_fd = -1};
@@ -306,7 +318,6 @@ int main(int argc, char **argv)
         run.exit_code = code_of_failure(&run, &error);
     }
     run_agent_end(&run);
-    boot_destroy(run.boot); // last: to some launchers it means that they may kill us
-    // What is left is memory, which ends with the process.
+    run_fini(&run);
     return run.exit_code;
 }
