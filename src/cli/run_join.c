@@ -129,74 +129,116 @@ static struct offer *offers_read(const struct boot_blob *blobs, uint32_t count,
 
 // ---- the table of nodes
 
-struct place_on_host {
+// Which of how many equal ones.
+struct place_among {
     uint32_t index, count;
 };
 
-static struct place_on_host find_place(const struct offer *offers, uint32_t count, uint32_t rank)
+static const char *host_of(const struct offer *offer)
 {
-    struct place_on_host place = {0};
-    for (uint32_t i = 0; i < count; i++) {
-        if (strcmp(offers[i].host_key, offers[rank].host_key) != 0)
-            continue;
-        place.index += i < rank;
-        place.count++;
+    return offer->host;
+}
+
+static const char *host_key_of(const struct offer *offer)
+{
+    return offer->host_key;
+}
+
+struct ordering {
+    const struct offer *offers;
+    const char *(*key)(const struct offer *offer);
+};
+
+static int compare_ranks(const void *left, const void *right, void *arg)
+{
+    const struct ordering *ordering = arg;
+    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+    int order = strcmp(ordering->key(&ordering->offers[a]), ordering->key(&ordering->offers[b]));
+    return order ? order : (a > b) - (a < b);
+}
+
+// For each rank its place among those with the same key, in the order of ranks. NULL: out of memory.
+static struct place_among *number_equals(const struct offer *offers, uint32_t count,
+                                         const char *(*key)(const struct offer *offer))
+{
+    struct ordering ordering = {.offers = offers, .key = key};
+    struct place_among *places = calloc(count, sizeof *places);
+    uint32_t *ranks = calloc(count, sizeof *ranks);
+    for (uint32_t i = 0; ranks && i < count; i++)
+        ranks[i] = i;
+    if (ranks)
+        qsort_r(ranks, count, sizeof *ranks, compare_ranks, &ordering);
+    for (uint32_t first = 0, end; ranks && places && first < count; first = end) {
+        for (end = first + 1;
+             end < count && strcmp(key(&offers[ranks[first]]), key(&offers[ranks[end]])) == 0;)
+            end++;
+        for (uint32_t i = first; i < end; i++)
+            places[ranks[i]] = (struct place_among){.index = i - first, .count = end - first};
     }
-    return place;
+    if (!ranks) {
+        free(places);
+        places = NULL;
+    }
+    free(ranks);
+    return places;
 }
 
 // The host's name, or with a number when it is not the only one of that name.
-static char *node_name(const struct offer *offers, uint32_t count, uint32_t rank)
+static char *node_name(const char *host, struct place_among place)
 {
     char *name = NULL;
-    uint32_t same = 0, before = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        bool equal = strcmp(offers[i].host, offers[rank].host) == 0;
-        same += equal;
-        before += equal && i < rank;
-    }
-    if (same == 1)
-        return strdup(offers[rank].host);
-    return asprintf(&name, "%s-%u", offers[rank].host, before) < 0 ? NULL : name;
+    if (place.count == 1)
+        return strdup(host);
+    return asprintf(&name, "%s-%u", host, place.index) < 0 ? NULL : name;
 }
 
-static struct control_node *make_nodes(const struct offer *offers, uint32_t count)
+static void free_nodes(struct control_node *nodes, uint32_t count)
 {
-    struct control_node *nodes = calloc(count, sizeof *nodes);
-    for (uint32_t i = 0; nodes && i < count; i++) {
-        struct place_on_host place = find_place(offers, count, i);
+    for (uint32_t i = 0; nodes && i < count; i++)
+        free((char *)nodes[i].name);
+    free(nodes);
+}
+
+// `places` on the hosts.
+static struct control_node *make_nodes(const struct offer *offers, uint32_t count,
+                                       const struct place_among *places)
+{
+    struct place_among *names = number_equals(offers, count, host_of);
+    struct control_node *nodes = names ? calloc(count, sizeof *nodes) : NULL;
+    bool good = nodes != NULL;
+    for (uint32_t i = 0; good && i < count; i++) {
         uint32_t first;
         nodes[i] = (struct control_node){
-            .name = node_name(offers, count, i),
+            .name = node_name(offers[i].host, names[i]),
             .host_key = offers[i].host_key,
-            .cores = plan_divide_cores(offers[i].cores, place.index, place.count, &first),
+            .cores = plan_divide_cores(offers[i].cores, places[i].index, places[i].count, &first),
             .addresses = offers[i].addresses,
         };
-        if (!nodes[i].name) {
-            free(nodes); // the names leak once, at the end of a process without memory
-            return NULL;
-        }
+        good = nodes[i].name != NULL;
     }
-    return nodes;
+    free(names);
+    if (good)
+        return nodes;
+    free_nodes(nodes, count);
+    return NULL;
 }
 
-static void notice_shared_hosts(const struct run *run, const struct offer *offers)
+static void notice_shared_hosts(const struct run *run, const struct offer *offers,
+                                const struct place_among *places)
 {
     if (run->rank != 0 || run->options.base_dir || run->options.test_hosts)
         return;
-    for (uint32_t i = 0; i < run->size; i++) {
-        struct place_on_host place = find_place(offers, run->size, i);
-        if (place.index == 0 && place.count > 1)
+    for (uint32_t i = 0; i < run->size; i++)
+        if (places[i].index == 0 && places[i].count > 1)
             log_notice(
                 "%u runtime ranks were started on %s; each becomes a node with a share of its "
                 "%u cores",
-                place.count, offers[i].host, offers[i].cores);
-    }
+                places[i].count, offers[i].host, offers[i].cores);
 }
 
-static bool send_start(struct run *run, const struct offer *offers, dragon_error_t *error)
+static bool send_start(struct run *run, const struct offer *offers,
+                       const struct place_among *places, dragon_error_t *error)
 {
-    struct place_on_host place = find_place(offers, run->size, run->rank);
     struct pack body = PACK_EMPTY;
     char *none[] = {NULL};
     char *cwd = getcwd(NULL, 0);
@@ -205,31 +247,29 @@ static bool send_start(struct run *run, const struct offer *offers, dragon_error
         .here = run->rank,
         .count = run->size,
         .fanout = (uint32_t)run->options.fanout,
-        .share_index = place.index,
-        .share_count = place.count,
+        .share_index = places[run->rank].index,
+        .share_count = places[run->rank].count,
         .up_timeout_ms = (uint32_t)time_left_ms(run->deadline_ms) + 1,
         .node_timeout_ms = (uint32_t)run->options.node_timeout_ms,
         .grace_ms = (uint32_t)run->options.grace_ms,
         .head_group = run->foreground ? getpgrp() : 0,
         .cwd = cwd,
         .head = run->rank == 0 ? run->options.program : none,
-        .nodes = make_nodes(offers, run->size),
+        .nodes = make_nodes(offers, run->size, places),
     };
-    if (!cwd || !start.nodes) {
+    bool good = cwd && start.nodes;
+    if (!good)
         err_set_errno(error, errno, "cannot tell the working directory");
-        free(cwd);
-        return false;
+    else {
+        memcpy(start.secret, offers[0].secret, sizeof start.secret);
+        control_start_pack(&body, &start);
+        if (run->control)
+            link_send_pack(run->control, CONTROL_START, 0, 0, &body);
     }
-    memcpy(start.secret, offers[0].secret, sizeof start.secret);
-    control_start_pack(&body, &start);
-    if (run->control)
-        link_send_pack(run->control, CONTROL_START, 0, 0, &body);
     pack_fini(&body);
-    for (uint32_t i = 0; i < run->size; i++)
-        free((char *)start.nodes[i].name);
-    free(start.nodes);
+    free_nodes(start.nodes, run->size);
     free(cwd);
-    return true;
+    return good;
 }
 
 bool run_join(struct run *run, dragon_error_t *error)
@@ -244,12 +284,15 @@ bool run_join(struct run *run, dragon_error_t *error)
     if (err != DRAGON_OK)
         return false;
     struct offer *offers = offers_read(blobs, run->size, error);
-    bool good = offers != NULL;
-    run->told = !good && run->rank > 0; // rank 0 reads the same
+    struct place_among *places = offers ? number_equals(offers, run->size, host_key_of) : NULL;
+    bool good = places != NULL;
+    run->told = !offers && run->rank > 0; // rank 0 reads the same
     if (good) {
-        notice_shared_hosts(run, offers);
-        good = send_start(run, offers, error);
-    }
+        notice_shared_hosts(run, offers, places);
+        good = send_start(run, offers, places, error);
+    } else if (offers)
+        err_set(error, DRAGON_ERR_NOMEM, "out of memory");
+    free(places);
     offers_free(offers, run->size);
     boot_blobs_free(blobs, run->size);
     return good;
