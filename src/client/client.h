@@ -23,7 +23,7 @@ struct dragon_runtime {
         uint64_t group;
         uint32_t rank;
         bool open; // the last that it wrote was no end of a line
-    } out_line, err_line;
+    } err_line;
     struct sink out, err;          // of all groups, so that their lines do not mix
     uint32_t writers;              // groups that use them; 0: they are not open
     bool not_understood;           // why the link was lost

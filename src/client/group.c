@@ -284,15 +284,17 @@ static void add_labelled(struct dragon_group *group, struct sink *sink, uint32_t
     }
 }
 
-// Bytes pass as they are, but a line that one rank has begun is ended before another one's follows.
-static void add_plain(const struct dragon_group *group, struct sink *sink, struct open_line *line,
-                      uint32_t rank, const uint8_t *data, size_t length)
+// Standard error is for people: a line that one rank has begun there is ended before another's follows.
+static void add_error(const struct dragon_group *group, uint32_t rank, const uint8_t *data,
+                      size_t length)
 {
+    struct dragon_runtime *runtime = group->runtime;
+    struct open_line *line = &runtime->err_line;
     if (length == 0)
         return;
     if (line->open && (line->group != group->id || line->rank != rank))
-        sink_add(sink, "\n", 1);
-    sink_add(sink, data, length);
+        sink_add(&runtime->err, "\n", 1);
+    sink_add(&runtime->err, data, length);
     *line = (struct open_line){.group = group->id, .rank = rank, .open = data[length - 1] != '\n'};
 }
 
@@ -311,9 +313,10 @@ static bool on_output(struct dragon_group *group, struct unpack *unpack)
         struct sink *sink = stream == OUTPUT_STDOUT ? &runtime->out : &runtime->err;
         if (group->label)
             add_labelled(group, sink, rank, data, length);
+        else if (stream == OUTPUT_STDERR)
+            add_error(group, rank, data, length);
         else
-            add_plain(group, sink, sink == &runtime->out ? &runtime->out_line : &runtime->err_line,
-                      rank, data, length);
+            sink_add(sink, data, length);
         group->owed[node] += (uint32_t)length;
     }
     group->out_mark = runtime->out.added;
