@@ -193,8 +193,13 @@ static void on_mpi_abort(void *arg, uint32_t rank, int32_t code, const char *tex
 {
     struct hosted *hosted = arg;
     struct pack body = PACK_EMPTY;
+    pid_t pid = 0;
+    for (uint32_t i = 0; i < hosted->started; i++)
+        if (hosted->ranks[i].number == rank)
+            pid = hosted->ranks[i].pid;
     pack_u64(&body, hosted->group);
     pack_u32(&body, rank);
+    pack_i32(&body, pid);
     pack_i32(&body, code);
     pack_str(&body, text);
     tree_send(hosted->host->options.tree, 0, GN_ABORT, &body);

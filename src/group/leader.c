@@ -338,7 +338,7 @@ bool leader_on_abort(struct leader *leader, const struct link_message *message)
     struct unpack unpack = unpack_start(message->body, message->length);
     struct led *led = led_find(leader, unpack_u64(&unpack));
     uint32_t rank = unpack_u32(&unpack);
-    int32_t code = unpack_i32(&unpack);
+    int32_t pid = unpack_i32(&unpack), code = unpack_i32(&unpack);
     const char *text = unpack_str(&unpack);
     if (!unpack_done(&unpack))
         return false;
@@ -348,8 +348,8 @@ bool leader_on_abort(struct leader *leader, const struct link_message *message)
     int exit_code = (code & 0xff) ? code & 0xff : 1;
     bool says = *text && strcmp(text, "N/A") != 0;
     led_blame(led, WEIGHT_COMPLAINT, exit_code,
-              "rank %u on %s called MPI_Abort with code %d%s%.200s", rank,
-              node_name(leader, message->source), code, says ? ": " : "", says ? text : "");
+              "rank %u on %s (pid %d) called MPI_Abort with code %d%s%.200s", rank,
+              node_name(leader, message->source), pid, code, says ? ": " : "", says ? text : "");
     led_stop(led, FAILURE_GRACE_MS, "abort");
     return true;
 }

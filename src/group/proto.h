@@ -17,7 +17,7 @@ enum { GROUP_WIRE_VERSION = 1 };
     X(GN_SIGNAL, 18, "to all: u64 group, i32 rank or -1, u32 signal, u8 why")                    \
     X(GN_END, 19, "to all: u64 group")                                                           \
     X(GN_EXITS, 20, "to node 0: u64 group, exit records")                                        \
-    X(GN_ABORT, 21, "to node 0: u64 group, u32 rank, i32 code, text")                            \
+    X(GN_ABORT, 21, "to node 0: u64 group, u32 rank, i32 process, i32 code, text")               \
     X(GN_BROKEN, 22, "to node 0: u64 group, text")                                               \
     X(GN_ASK, 23, "to node 0: u64 group, i32 rank or -1, u32 signal, u8 why")                    \
     X(GN_SESSION_GONE, 24, "to node 0: u64 session")                                             \

@@ -51,8 +51,8 @@ for family in "${programs[@]}"; do
     for where in "one node" "two nodes"; do
         nodes=() ranks=(-n 2) name=$host
         [ "$where" = "one node" ] || nodes=(--test-hosts 2) ranks=(--ppn 1) name=$host-1
-        fails 42 "rank 1 on $name called MPI_Abort with code 42" "MPI_Abort(42)" abort 1 42
-        fails 1 "rank 0 on $host[-0]* called MPI_Abort with code 0" "MPI_Abort(0) is a failure" abort 0 0
+        fails 42 "rank 1 on $name \\(pid [1-9][0-9]*\\) called MPI_Abort with code 42" "MPI_Abort(42)" abort 1 42
+        fails 1 "rank 0 on $host[-0]* \\(pid [1-9][0-9]*\\) called MPI_Abort with code 0" "MPI_Abort(0) is a failure" abort 0 0
         fails 4 "rank 1 on $name \(pid [0-9]+\) exited with code 4 after MPI_Init and without MPI_Finalize" \
             "_exit(4) without MPI_Finalize" exit 1 4
         fails 1 "rank 1 on $name \(pid [0-9]+\) exited with code 0 after MPI_Init and without MPI_Finalize" \
