@@ -84,13 +84,26 @@ static void on_modex_got(void *arg, uint64_t id, dragon_err_t err, const void *d
     mpi_modex_got(arg, id, err, data, length);
 }
 
+// The helper may have been dying when the job came to it, which is no fault of the job's.
+static bool register_again(struct mpi_job *job)
+{
+    dragon_error_t error;
+    struct mpi *mpi = job->mpi;
+    if (job->ready || job->again || (!mpi->service && !mpi_start_helper(mpi, &error)))
+        return false;
+    job->again = true;
+    mpi_job_register(job);
+    return true;
+}
+
 static void on_gone(void *arg, const char *reason)
 {
     struct mpi *mpi = arg;
+    bool silent = mpi->silent;
     char text[200];
     snprintf(text, sizeof text, "the PMI service (dragon-pmix) on %s is gone: %s",
              tree_node(mpi->options.tree, tree_here(mpi->options.tree))->name,
-             mpi->silent ? "it did not answer any more and was killed" : reason);
+             silent ? "it did not answer any more and was killed" : reason);
     mpi->silent = false;
     pmix_service_destroy(mpi->service);
     mpi->service = NULL;
@@ -101,6 +114,8 @@ static void on_gone(void *arg, const char *reason)
             continue;
         job->registered = false;
         loop_timer_stop(job->answer);
+        if (!silent && register_again(job))
+            continue;
         if (job->ready)
             job->handler->on_broken(job->arg, text);
         else

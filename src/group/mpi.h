@@ -32,7 +32,7 @@ struct mpi_job_options {
     uint64_t group;
     const struct pmi_map *map; // copied; `nodes` of it are numbered as in nodes[]
     const uint32_t *nodes;     // the runtime's node number of each node of the map, ascending
-    const char *cwd;
+    const char *cwd;           // these two are kept by the caller until the job is destroyed
     char **argv;
 };
 

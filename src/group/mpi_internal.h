@@ -27,7 +27,10 @@ struct mpi_job {
     struct pmi1_job *pmi1;
     uint64_t pmi1_turn;
     char *dir, *shm_dir; // owned
+    const char *cwd;     // borrowed from the group, which outlives the job
+    char **argv;         // the same
     bool registered, ready;
+    bool again;                // registered with a second helper, because the first was dying
     struct loop_timer *answer; // runs while the helper owes one
     uint32_t unsettled;        // exited ranks of which it has not told all yet
     const struct mpi_job_handler *handler;
@@ -50,6 +53,7 @@ struct mpi {
 };
 
 struct mpi_job *mpi_find_job(struct mpi *mpi, uint64_t group);
+void mpi_job_register(struct mpi_job *job); // with mpi->service; on_ready follows
 void mpi_job_settled(struct mpi_job *job, uint32_t rank);
 struct local_rank *mpi_job_find_rank(const struct mpi_job *job,
                                      uint32_t rank); // NULL: not of this node

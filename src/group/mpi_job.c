@@ -85,7 +85,7 @@ static char *make_job_dir(const char *base, uint64_t group)
     return NULL;
 }
 
-static void job_register(struct mpi_job *job, const struct mpi_job_options *options)
+void mpi_job_register(struct mpi_job *job)
 {
     struct mpi *mpi = job->mpi;
     char nspace[PMI_NSPACE_MAX + 1];
@@ -98,8 +98,8 @@ static void job_register(struct mpi_job *job, const struct mpi_job_options *opti
         .dir = job->dir,
         .uid = getuid(),
         .gid = getgid(),
-        .cwd = options->cwd,
-        .argv = options->argv,
+        .cwd = job->cwd,
+        .argv = job->argv,
         .oversubscribed = job->local_count > mpi->options.cores,
         .cpuset = mpi->options.cpuset,
     };
@@ -130,6 +130,8 @@ static bool job_fill(struct mpi_job *job, const struct mpi_job_options *options)
     if (!job->ranks || !job->local || !job->nodes)
         return false;
     memcpy(job->nodes, options->nodes, job->map.nodes * sizeof *job->nodes);
+    job->cwd = options->cwd;
+    job->argv = options->argv;
     job->answer = loop_timer_create(mpi->options.loop, on_no_answer, job);
     if (!job->answer)
         return false;
@@ -161,7 +163,7 @@ struct mpi_job *mpi_job_create(struct mpi *mpi, const struct mpi_job_options *op
     }
     if (!mpi->service && !mpi_start_helper(mpi, error))
         goto error;
-    job_register(job, options);
+    mpi_job_register(job);
     return job;
 error:
     mpi_job_destroy(job);
