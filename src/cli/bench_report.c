@@ -61,7 +61,8 @@ void figure_add_ours(struct figure *figure, double ours)
     samples_add(&figure->ours, ours);
 }
 
-static void note(struct figure *figure, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void note(struct figure *figure, const char *format,
+                                                       va_list args)
 {
     if (!figure->note[0])
         vsnprintf(figure->note, sizeof figure->note, format, args);
