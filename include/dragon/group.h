@@ -15,7 +15,8 @@
  * The ranks get the environment of this process as it is when the group is created, and its working
  * directory, on every node. Their output is written to this process's standard output and error,
  * line by line, while it is in a call that waits or in dragon_runtime_progress; a rank that writes
- * faster than that is made to wait. A program whose standard output may be closed early should ignore
+ * faster than that is made to wait. Standard output passes byte for byte; a line longer than 64 KiB may
+ * have others between its parts. A program whose standard output may be closed early should ignore
  * SIGPIPE: the group is then stopped and its exit code is 141.
  *
  * Threads: as for the runtime handle, one at a time.
