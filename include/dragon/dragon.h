@@ -8,6 +8,9 @@
 #include <dragon/error.h>
 #include <dragon/export.h>
 #include <dragon/group.h>
+#include <dragon/policy.h>
 #include <dragon/runtime.h>
+#include <dragon/system.h>
+#include <dragon/template.h>
 
 #endif

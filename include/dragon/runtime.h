@@ -35,8 +35,13 @@ typedef struct dragon_runtime dragon_runtime_t;
 DRAGON_API dragon_err_t dragon_runtime_attach(dragon_runtime_t **runtime_out,
                                               dragon_error_t *error);
 
+/* The same for the runtime whose agent listens at this path, as dragon_runtime_path gives it and
+ * DRAGON_RUNTIME holds it; of this host and this user. */
+DRAGON_API dragon_err_t dragon_runtime_attach_to(const char *path, dragon_runtime_t **runtime_out,
+                                                 dragon_error_t *error);
+
 /* Ends the connection. Groups that were started through it and still run are stopped by the runtime
- * (TERM, then KILL). Their handles are to be destroyed before. NULL is fine. */
+ * (TERM, then KILL), unless they are detached. Their handles are to be destroyed before. NULL is fine. */
 DRAGON_API void dragon_runtime_detach(dragon_runtime_t *runtime);
 
 /* ---- query ---- */
@@ -48,6 +53,16 @@ DRAGON_API uint32_t dragon_runtime_node(const dragon_runtime_t *runtime);
 /* The name of this node: its host's name, made unique when several nodes share a host. Valid until
  * detach. */
 DRAGON_API const char *dragon_runtime_node_name(const dragon_runtime_t *runtime);
+
+/* The path of the socket of this node's agent. Valid until detach. */
+DRAGON_API const char *dragon_runtime_path(const dragon_runtime_t *runtime);
+
+/* How much of the allocation's time is left, in milliseconds, 0 when it is over: as the batch system told the
+ * first node in SLURM_JOB_END_TIME, or dragon-run was told with --walltime.
+ *
+ * NOT_FOUND: nobody said. */
+DRAGON_API dragon_err_t dragon_runtime_time_left(const dragon_runtime_t *runtime,
+                                                 uint64_t *ms_out);
 
 /* The release of the library, "0.1.0". Static. */
 DRAGON_API const char *dragon_version(void);

@@ -1,47 +1,93 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Which rank goes where: a pure function of the nodes and of what was asked. A plan is a rule and
-// how many ranks each node takes, never one record per rank, so that its message stays small.
+// Which rank goes where, and which cores and GPUs it gets: a pure function of the ledger and of what is
+// asked. The same input gives the same plan.
+//
+// On the wire a plan is a rule and how many ranks each node takes, in runs of equal counts, and one *slice* for
+// each different set of cores and GPUs; so the plan of many equal nodes is small.
 #ifndef PLACE_PLAN_H
 #define PLACE_PLAN_H
 
-#include "base/base.h"
+#include "place/ledger.h"
+#include "place/policy.h"
 
-enum plan_order {
-    PLAN_BLOCK, // ranks follow each other on a node, then on the next
-    PLAN_CYCLIC // rank after rank on node after node, round and round
+enum { PLAN_RANK_LIMIT = 1 << 20, PLAN_TEMPLATES_LIMIT = 1 << 16 };
+
+struct plan_template {
+    uint32_t ranks;              // 0: as many as fit
+    const struct policy *policy; // with nothing left to merge
 };
 
 struct plan_request {
-    int64_t ranks; // -1: not said
-    uint32_t ppn;  // ranks a node at most; 0: not said
-    bool per_core; // without a number: one rank for each core, not one alone
-    uint8_t order; // enum plan_order
+    const struct plan_template *templates;
+    uint32_t count;
+    uint32_t first_rank; // the number of the first
+    bool per_core;       // "as many as fit" without a ppn: one for each core, not one alone
+    bool share;          // cores and GPUs that are in use may be given too, the least used first
 };
 
-enum { PLAN_RANK_LIMIT = 1 << 20 };
+// What one rank has on its node.
+struct plan_slot {
+    const uint16_t *cores, *units; // cores and GPU units, both of the node
+    uint16_t core_count, unit_count;
+    uint8_t bind;      // dragon_bind_t, not UNSET
+    bool hide_gpus;    // it asked for none: it is to see none
+    bool shared;       // one of them has another user
+};
+
+struct plan_part; // the ranks of one template
+struct plan_slice; // the slots of one node
 
 struct plan {
-    uint8_t order;
-    uint32_t size;   // ranks
-    uint32_t nodes;  // entries of `count`: the runtime's nodes
-    uint32_t *count; // owned: ranks on each node, 0 for those that take none
+    uint32_t first_rank, size; // numbers first_rank .. first_rank + size - 1
+    uint32_t nodes;            // of the runtime
+    uint32_t part_count;
+    struct plan_part *parts;      // owned
+    uint32_t slice_count;
+    struct plan_slice **slices;   // owned: the different ones; NULL entries: not known here
+    uint32_t *slice_of_node;      // owned: index into slices
+    uint32_t *node_of_rank;       // owned, by rank - first_rank
+    uint32_t *local_of_rank;      // owned: its place among the ranks of its node, in rank order
+    uint32_t *count_on;           // owned: ranks on each node
+    bool shared;                  // some core or GPU has more than one user
 };
 
-// `cores` has `nodes` entries. INVAL with the reason when it cannot be done.
-dragon_err_t plan_make(const struct plan_request *request, const uint32_t *cores, uint32_t nodes,
+// Makes the plan and takes what it gives away from the ledger.
+//
+// INVAL: it can never be done here, with the reason. FULL: not now; the text says what is missing and how much
+// there is. NOMEM. After an error the ledger is as before.
+dragon_err_t plan_make(const struct plan_request *request, struct ledger *ledger,
                        struct plan *plan_out, dragon_error_t *error);
 void plan_fini(struct plan *plan);
 
-// The node of every rank: `size` entries, the caller frees; NULL when out of memory.
-uint32_t *plan_node_of_rank(const struct plan *plan);
+// Gives back what one rank, or all, have. Each rank once.
+void plan_give_rank(const struct plan *plan, uint32_t rank, struct ledger *ledger);
+void plan_give_all(const struct plan *plan, struct ledger *ledger);
+
+static inline bool plan_has(const struct plan *plan, uint32_t rank)
+{
+    return rank >= plan->first_rank && rank - plan->first_rank < plan->size;
+}
+uint32_t plan_node(const struct plan *plan, uint32_t rank);
+uint32_t plan_template_of(const struct plan *plan, uint32_t rank);
+// False: the slice of its node is not known here.
+bool plan_slot(const struct plan *plan, uint32_t rank, struct plan_slot *slot_out);
 
 // How many of a host's `cores` the `index`-th of `count` nodes on it gets, at least one, and the number
 // of the first. With fewer cores than nodes some share one.
 uint32_t plan_divide_cores(uint32_t cores, uint32_t index, uint32_t count, uint32_t *first_out);
 
-// Runs of equal counts go as one entry.
+// Everything. What was unpacked may be asked, not given back.
 void plan_pack(struct pack *pack, const struct plan *plan);
+// The map of ranks, and of the slices only the one that most nodes have; the nodes for which
+// plan_slice_is_common says false need their own.
+void plan_pack_common(struct pack *pack, const struct plan *plan);
+bool plan_slice_is_common(const struct plan *plan, uint32_t node);
+void plan_pack_slice(struct pack *pack, const struct plan *plan, uint32_t node);
+
+// Takes what either of the first two wrote.
 bool plan_unpack(struct unpack *unpack, uint32_t nodes, struct plan *plan_out);
+// What plan_pack_slice wrote becomes the slice of `node`. False: not well-formed, or not of this plan.
+bool plan_unpack_slice(struct unpack *unpack, struct plan *plan, uint32_t node);
 
 #endif

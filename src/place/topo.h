@@ -1,28 +1,30 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What this host has to offer, read with hwloc. The one folder that knows hwloc.
+// What this host has to offer, read with hwloc. The one file that knows hwloc.
 #ifndef PLACE_TOPO_H
 #define PLACE_TOPO_H
 
-#include "base/base.h"
+#include "place/machine.h"
 
 struct topo;
 
 struct topo_share {
-    uint32_t cores;   // at least 1
-    char cpuset[512]; // the cores' hardware threads as a list, "0-3,8-11"; "" when too long to say
+    struct machine machine; // owned
+    char cpuset[512];       // its hardware threads as a list, "0-3,8-11"; "" when too long to say
 };
 
 // Takes this process out of any binding that a launcher gave it (to every core the host allows), and
-// reads the cores. Call it once, before anything is started. NULL with the reason on failure.
-struct topo *topo_create(dragon_error_t *error);
+// reads cores, caches, NUMA nodes and GPUs. Call it once, before anything is started. `gpus` declares
+// them (see gpus.h); NULL or "": they are looked for. NULL with the reason on failure; INVAL: `gpus` is
+// no declaration.
+struct topo *topo_create(const char *gpus, dragon_error_t *error);
 void topo_destroy(struct topo *topo); // NULL is fine
 
 uint32_t topo_cores(const struct topo *topo);
 
-// The share of the `index`-th of `count` nodes on this host, as large as plan_divide_cores says. This
-// process and what it starts is bound to it, unless it is everything, or there are fewer cores than nodes,
-// which then share them.
+// The share of the `index`-th of `count` nodes on this host, as large as plan_divide_cores says; GPUs and
+// memory are divided in the same way, but a GPU is never shared. This process and what it starts is bound to
+// the share's cores, unless it is everything, or there are fewer cores than nodes, which then share them.
 dragon_err_t topo_take_share(const struct topo *topo, uint32_t index, uint32_t count,
                              struct topo_share *share_out, dragon_error_t *error);
 

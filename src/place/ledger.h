@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The ledger: what every node has, and how many ranks use each core and each tile of a GPU.
+#ifndef PLACE_LEDGER_H
+#define PLACE_LEDGER_H
+
+#include "place/machine.h"
+
+struct ledger_node {
+    const char *name, *host;       // borrowed
+    const struct machine *machine; // owned by the ledger, shared by nodes that are alike; NULL: not described
+    uint16_t *core_users;          // owned, one a core
+    uint16_t *tile_users;          // owned, MACHINE_TILES a GPU
+    uint32_t free_cores, free_gpus; // without users
+};
+
+struct ledger {
+    struct ledger_node *nodes; // owned
+    uint32_t count;
+    uint32_t described; // nodes that have been
+    uint64_t all_cores, all_gpus, free_cores, free_gpus;
+    struct ledger_machine *machines; // owned: the different ones
+};
+
+struct ledger *ledger_create(uint32_t nodes); // NULL: out of memory
+void ledger_destroy(struct ledger *ledger);   // NULL is fine
+
+// `packed` is what machine_pack wrote. `name` and `host` are kept by the caller. False: not well-formed,
+// described before, or out of memory.
+bool ledger_describe(struct ledger *ledger, uint32_t node, const char *name, const char *host,
+                     const void *packed, size_t length);
+
+// One user more or less. A unit is a whole GPU or a tile. Units and cores are known to exist.
+void ledger_take_core(struct ledger *ledger, uint32_t node, uint16_t core);
+void ledger_give_core(struct ledger *ledger, uint32_t node, uint16_t core);
+void ledger_take_gpu(struct ledger *ledger, uint32_t node, uint16_t unit);
+void ledger_give_gpu(struct ledger *ledger, uint32_t node, uint16_t unit);
+
+uint32_t ledger_gpu_users(const struct ledger *ledger, uint32_t node, uint32_t gpu);   // of any tile
+uint32_t ledger_unit_users(const struct ledger *ledger, uint32_t node, uint16_t unit); // most of any tile
+
+#endif
