@@ -51,7 +51,7 @@ struct dragon_runtime {
     struct loop *loop;
     struct link *link; // NULL: lost
     uint32_t node, nodes;
-    uint64_t end_ms;   // of the allocation, on the system's clock; 0: nobody said
+    uint64_t end_s;    // of the allocation, since 1970; 0: nobody said
     char *path;        // owned
     char *node_name;   // owned; NULL: not welcomed yet
     char *name;        // owned: of the runtime, in descriptors
@@ -211,7 +211,10 @@ struct reader { // a node with ranks that read what the group reads
 
 struct piped_input { // of a rank
     uint64_t sent, taken;
-    bool ended;
+    struct pack waiting; // for the window, from `start` on
+    size_t start;
+    bool ended;    // nothing more is to come
+    bool end_sent; // and the rank's node knows
 };
 
 struct group_input {

@@ -121,12 +121,19 @@ void input_close(struct dragon_group *group)
     struct group_input *input = &group->input;
     if (input->open)
         source_fini(&input->source);
-    free(input->readers);
+    for (uint32_t i = 0; i < input->pipe_count; i++)
+        pack_fini(&input->pipes[i].waiting);
     free(input->pipes);
+    free(input->readers);
     *input = (struct group_input){0};
 }
 
-// ---- pipes of single ranks
+// ---- pipes of single ranks: their nodes take no more than the window, the rest waits here
+
+static size_t pipe_waiting(const struct piped_input *pipe)
+{
+    return pipe->waiting.length - pipe->start;
+}
 
 static struct piped_input *find_pipe(struct dragon_group *group, uint32_t rank)
 {
@@ -159,6 +166,32 @@ void input_end_all(struct dragon_group *group)
     }
 }
 
+// As much as the rank's window has room for.
+static void pipe_send(struct dragon_group *group, uint32_t rank)
+{
+    uint32_t base;
+    const struct plan *part = run_part_of(group->run, rank, &base);
+    struct piped_input *pipe = &group->input.pipes[rank];
+    size_t room = GROUP_INPUT_WINDOW - (size_t)(pipe->sent - pipe->taken);
+    size_t length = pipe_waiting(pipe) < room ? pipe_waiting(pipe) : room;
+    if (!part || pipe->end_sent)
+        return;
+    if (length > 0) {
+        send_input(group, plan_node(part, rank), (int)rank, pipe->waiting.data + pipe->start,
+                   length);
+        pipe->start += length;
+        pipe->sent += length;
+    }
+    if (pipe_waiting(pipe) > 0)
+        return;
+    pack_fini(&pipe->waiting);
+    pipe->start = 0;
+    if (pipe->ended) {
+        send_input(group, plan_node(part, rank), (int)rank, NULL, 0);
+        pipe->end_sent = true;
+    }
+}
+
 bool input_on_taken(struct dragon_group *group, struct unpack *unpack)
 {
     struct group_input *input = &group->input;
@@ -170,8 +203,10 @@ bool input_on_taken(struct dragon_group *group, struct unpack *unpack)
         return false;
     if (rank >= 0 && reads_pipe(group, (uint32_t)rank)) {
         struct piped_input *pipe = find_pipe(group, (uint32_t)rank);
-        if (pipe)
-            pipe->taken += bytes;
+        if (!pipe)
+            return true;
+        pipe->taken = pipe->sent - pipe->taken > bytes ? pipe->taken + bytes : pipe->sent;
+        pipe_send(group, (uint32_t)rank);
         return true;
     }
     struct reader *reader = rank == group->asked.input_rank ? find_reader(input, node) : NULL;
@@ -181,43 +216,29 @@ bool input_on_taken(struct dragon_group *group, struct unpack *unpack)
     return true;
 }
 
-// Nothing more can be given to it.
+// Nothing more can be given to it. One that was started again finds its input at the end.
 static bool pipe_is_closed(const struct dragon_group *group, uint32_t rank)
 {
-    return group->run->done || group->run->ranks[rank].status.ended ||
+    const struct run *run = group->run;
+    return run->done || run->ranks[rank].status.ended || run->ranks[rank].status.restarts > 0 ||
            group->input.pipes[rank].ended;
 }
 
 static dragon_err_t wait_for_room(struct dragon_group *group, uint32_t rank, int64_t deadline)
 {
-    struct run *run = group->run;
+    const struct run *run = group->run;
     while (!pipe_is_closed(group, rank)) {
         const struct piped_input *pipe = &group->input.pipes[rank];
-        if (pipe->sent <= pipe->taken + GROUP_INPUT_WINDOW)
+        if (pipe_waiting(pipe) + (pipe->sent - pipe->taken) <= GROUP_INPUT_WINDOW)
             return DRAGON_OK;
         if (group_turn(group, deadline) != DRAGON_OK)
             return DRAGON_ERR_TIMEOUT;
+        if (group->run != run)
+            return DRAGON_ERR_CLOSED; // a callback started it again
         if (run->state == DRAGON_GROUP_ENDED)
             break; // its pipes are forgotten
     }
     return run->lost ? DRAGON_ERR_PEER : DRAGON_ERR_CLOSED;
-}
-
-static void write_pipe(struct dragon_group *group, uint32_t rank, const uint8_t *data, size_t bytes)
-{
-    uint32_t base;
-    uint32_t node = plan_node(run_part_of(group->run, rank, &base), rank);
-    struct piped_input *pipe = &group->input.pipes[rank];
-    pipe->sent += bytes;
-    pipe->ended = !data;
-    if (!data)
-        send_input(group, node, (int)rank, NULL, 0);
-    while (bytes > 0) {
-        size_t length = bytes < GROUP_PIECE ? bytes : GROUP_PIECE;
-        send_input(group, node, (int)rank, data, length);
-        data += length;
-        bytes -= length;
-    }
 }
 
 dragon_err_t dragon_group_write(dragon_group_t *group, uint32_t rank, const void *data,
@@ -234,14 +255,23 @@ dragon_err_t dragon_group_write(dragon_group_t *group, uint32_t rank, const void
     if (rank >= run->size || !reads_pipe(group, rank))
         return DRAGON_ERR_INVAL;
     dragon_runtime_progress(group->runtime, 0); // what was taken already makes room
-    if (group->run != run || run->done)
+    if (group->run != run)
+        return DRAGON_ERR_CLOSED; // a callback started it again
+    if (run->done)
         return run->lost ? DRAGON_ERR_PEER : DRAGON_ERR_CLOSED;
     if (!find_pipe(group, rank))
         return DRAGON_ERR_NOMEM;
     dragon_err_t err = wait_for_room(group, rank, deadline);
     if (err != DRAGON_OK)
         return err;
-    write_pipe(group, rank, data, data ? bytes : 0);
+    struct piped_input *pipe = &group->input.pipes[rank];
+    pack_raw(&pipe->waiting, data, data ? bytes : 0);
+    if (pipe->waiting.failed) {
+        pipe->waiting.failed = false; // nothing was added
+        return DRAGON_ERR_NOMEM;
+    }
+    pipe->ended = !data;
+    pipe_send(group, rank);
     loop_later_run(group->runtime->loop);
     return DRAGON_OK;
 }

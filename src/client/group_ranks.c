@@ -23,9 +23,9 @@ static bool add_member(struct dragon_group *group, struct dragon_template *proce
     return true;
 }
 
-static void remove_ranks(struct run *run, uint32_t first)
+static void remove_ranks(struct run *run, const struct plan *part)
 {
-    for (uint32_t rank = first; rank < run->size; rank++) {
+    for (uint32_t rank = part->first_rank; plan_has(part, rank); rank++) {
         run->ranks[rank].status.removed = 1;
         run_ask(run, (int)rank, SIGTERM, ASK_REMOVE);
     }
@@ -39,18 +39,18 @@ static bool on_added(struct request *request, struct unpack *unpack)
     if (!run || run->done)
         return true;
     struct dragon_group *owner = run->owner;
-    uint32_t first = run->size;
     if (!run_unpack_part(run, unpack) || !unpack_done(unpack))
         return false;
+    const struct plan *part = &run->parts[run->part_count - 1];
     bool good = !owner || add_member(owner, request->added, request->ranks);
     if (owner && good) {
         request->added = NULL;
-        good = input_on_part(owner, &run->parts[run->part_count - 1]);
+        good = input_on_part(owner, part);
     }
     if (!good)
         err_set(&request->error, DRAGON_ERR_NOMEM, "out of memory or descriptors");
     if (!good || request->given_up)
-        remove_ranks(run, first);
+        remove_ranks(run, part);
     return true;
 }
 

@@ -121,8 +121,13 @@ bool run_unpack_part(struct run *run, struct unpack *unpack)
     struct plan plan;
     if (!plan_unpack(unpack, run->runtime->nodes, &plan))
         return false;
-    bool good = plan.first_rank == run->size && plan.size > 0 &&
-                plan.size <= PLAN_RANK_LIMIT - run->size && add_part(run, &plan);
+    // Of two additions the later one may be answered first, and the numbers of one that failed are not used.
+    bool good = plan.size > 0 && plan.size <= PLAN_RANK_LIMIT &&
+                plan.first_rank <= PLAN_RANK_LIMIT - plan.size;
+    for (uint32_t i = 0; good && i < run->part_count; i++)
+        good = plan.first_rank >= run->parts[i].first_rank + run->parts[i].size ||
+               run->parts[i].first_rank >= plan.first_rank + plan.size;
+    good = good && add_part(run, &plan);
     plan_fini(&plan);
     return good;
 }
@@ -145,7 +150,6 @@ static void rank_came_up(struct run *run, const struct rank_report *report)
     struct known_rank *rank = &run->ranks[report->rank];
     if (rank->up && rank->status.pid == report->pid)
         return;
-    rank->status.restarts += rank->known;
     rank->status.node = report->node;
     rank->status.pid = report->pid;
     rank->status.ended = 0;
@@ -168,6 +172,7 @@ static void rank_went_down(struct run *run, const struct rank_report *report)
     rank->status.pid = report->pid;
     rank->status.exit_code = rank_report_code(report);
     rank->status.ended = !report->again;
+    rank->status.restarts += report->again != 0;
     rank->known = true;
     rank->up = false;
     event_add(run, &(dragon_event_t){.kind = report->again ? DRAGON_EVENT_RANK_AGAIN

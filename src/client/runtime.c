@@ -44,7 +44,7 @@ static void on_welcome(struct dragon_runtime *runtime, const struct link_message
     runtime->nodes = unpack_u32(&unpack);
     const char *node_name = unpack_str(&unpack);
     const char *name = unpack_str(&unpack);
-    runtime->end_ms = unpack_u64(&unpack);
+    runtime->end_s = unpack_u64(&unpack);
     if (!unpack_done(&unpack) || runtime->node >= runtime->nodes) {
         snprintf(runtime->refusal, sizeof runtime->refusal,
                  "the agent's welcome is not understood");
@@ -280,14 +280,22 @@ const char *dragon_runtime_path(const dragon_runtime_t *runtime)
     return runtime->path;
 }
 
+const char *dragon_runtime_identity(const dragon_runtime_t *runtime)
+{
+    return runtime->name;
+}
+
 dragon_err_t dragon_runtime_time_left(const dragon_runtime_t *runtime, uint64_t *ms_out)
 {
     struct timespec now;
-    if (runtime->end_ms == 0)
+    if (runtime->end_s == 0)
         return DRAGON_ERR_NOT_FOUND;
     clock_gettime(CLOCK_REALTIME, &now);
-    uint64_t now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-    *ms_out = runtime->end_ms > now_ms ? runtime->end_ms - now_ms : 0;
+    uint64_t now_s = (uint64_t)now.tv_sec, past_ms = (uint64_t)now.tv_nsec / 1000000;
+    uint64_t left_s = runtime->end_s > now_s ? runtime->end_s - now_s : 0;
+    if (left_s > UINT64_MAX / 1000)
+        left_s = UINT64_MAX / 1000;
+    *ms_out = left_s ? left_s * 1000 - past_ms : 0;
     return DRAGON_OK;
 }
 

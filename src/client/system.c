@@ -163,24 +163,22 @@ static const char *keep_descriptor(struct dragon_system *system,
     return kept;
 }
 
-// Which of the ranks' places one plan tells; `first` and `templates` count what came before it.
+// Which of the ranks' places one plan tells; `templates` counts those of what came before it.
 static bool take_plan(struct dragon_system *system, const struct dragon_runtime *runtime,
-                      struct seen_group *group, uint32_t *first, uint32_t *templates,
-                      struct unpack *unpack)
+                      struct seen_group *group, uint32_t *templates, struct unpack *unpack)
 {
     struct plan plan;
     struct place_text text = {0};
     if (!plan_unpack(unpack, runtime->nodes, &plan))
         return false;
-    bool good = plan.first_rank == *first && plan.size <= group->info.ranks - *first;
-    for (uint32_t i = 0; good && i < plan.size; i++) {
-        dragon_rank_place_t *place = &group->ranks[*first + i].place;
-        if (!place_read(&plan, *first + i, *templates, &text, place))
+    bool good = plan.size <= group->info.ranks && plan.first_rank <= group->info.ranks - plan.size;
+    for (uint32_t rank = plan.first_rank; good && plan_has(&plan, rank); rank++) {
+        dragon_rank_place_t *place = &group->ranks[rank].place;
+        if (!place_read(&plan, rank, *templates, &text, place))
             continue;
         place->cores = keep(system, place->cores);
         place->gpus = keep(system, place->gpus);
     }
-    *first += plan.size;
     *templates += plan.part_count;
     free(text.cores);
     free(text.gpus);
@@ -236,9 +234,9 @@ static bool take_group(struct dragon_system *system, const struct dragon_runtime
         return true; // told as out of memory
     for (uint32_t i = 0; i < record.size; i++)
         group->ranks[i].status.exit_code = -1;
-    uint32_t first = 0, templates = 0;
+    uint32_t templates = 0;
     for (uint32_t i = 0; i < record.parts; i++)
-        if (!take_plan(system, runtime, group, &first, &templates, unpack))
+        if (!take_plan(system, runtime, group, &templates, unpack))
             return false;
     return take_ranks(group, unpack);
 }
