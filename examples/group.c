@@ -14,6 +14,7 @@
 int main(int argc, char **argv)
 {
     dragon_runtime_t *runtime;
+    dragon_template_t *program;
     dragon_group_t *group;
     dragon_error_t error;
     int pmi = argc > 1 && strcmp(argv[1], "--pmi") == 0;
@@ -26,11 +27,17 @@ int main(int argc, char **argv)
         fprintf(stderr, "group: %s\n", error.text);
         return 1;
     }
-    if (dragon_group_create(runtime, argv + pmi + 2, &group, &error) != DRAGON_OK ||
-        dragon_group_set_pmi(group, pmi) != DRAGON_OK ||
-        dragon_group_set_count(group, (uint32_t)strtoul(argv[pmi + 1], NULL, 10)) != DRAGON_OK ||
-        dragon_group_start(group, &error) != DRAGON_OK) {
-        fprintf(stderr, "group: it cannot be started as asked\n");
+    uint32_t ranks = (uint32_t)strtoul(argv[pmi + 1], NULL, 10);
+    if (dragon_template_create(argv + pmi + 2, &program, &error) != DRAGON_OK ||
+        dragon_group_create(runtime, &group, &error) != DRAGON_OK ||
+        dragon_group_add(group, program, ranks, &error) != DRAGON_OK) {
+        fprintf(stderr, "group: %s\n", error.text);
+        return 1;
+    }
+    dragon_template_destroy(program);
+    dragon_group_set_pmi(group, pmi);
+    if (dragon_group_start(group, &error) != DRAGON_OK) {
+        fprintf(stderr, "group: %s\n", error.text);
         return 1;
     }
     dragon_group_wait(group, DRAGON_FOREVER);

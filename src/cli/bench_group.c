@@ -17,11 +17,11 @@ const char *const mpi_settings[] = {
     NULL,
 };
 
-static dragon_err_t set_mpi(dragon_group_t *group)
+static dragon_err_t set_mpi(dragon_group_t *group, dragon_template_t *program)
 {
     dragon_err_t err = dragon_group_set_pmi(group, 1);
     for (const char *const *at = mpi_settings; err == DRAGON_OK && *at; at += 2)
-        err = dragon_group_set_env(group, at[0], at[1]);
+        err = dragon_template_set_env(program, at[0], at[1]);
     return err;
 }
 
@@ -45,20 +45,22 @@ static double run_group(dragon_group_t *group, struct figure *figure)
 double group_run_ms(struct bench *bench, const struct group_run *run, struct figure *figure)
 {
     dragon_error_t error;
-    dragon_group_t *group;
-    if (dragon_group_create(bench->runtime, run->argv, &group, &error) != DRAGON_OK) {
-        figure_fail(figure, "%.190s", error.text);
-        return -1;
-    }
-    dragon_err_t err = dragon_group_set_count(group, run->ranks);
-    if (err == DRAGON_OK && run->pmi)
-        err = set_mpi(group);
+    dragon_template_t *program = NULL;
+    dragon_group_t *group = NULL;
+    dragon_err_t err = dragon_template_create(run->argv, &program, &error);
+    if (err == DRAGON_OK)
+        err = dragon_group_create(bench->runtime, &group, &error);
+    if (err == DRAGON_OK && run->pmi && (err = set_mpi(group, program)) != DRAGON_OK)
+        err_set(&error, err, "%s", dragon_err_text(err));
+    if (err == DRAGON_OK)
+        err = dragon_group_add(group, program, run->ranks, &error);
     double ms = -1;
     if (err == DRAGON_OK)
         ms = run_group(group, figure);
     else
-        figure_fail(figure, "%s", dragon_err_text(err));
+        figure_fail(figure, "%.190s", error.text);
     dragon_group_destroy(group);
+    dragon_template_destroy(program);
     return ms;
 }
 
