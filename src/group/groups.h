@@ -8,6 +8,7 @@
 #include "base/base.h"
 #include "loop/loop.h"
 #include "net/tree.h"
+#include "place/machine.h"
 #include "proc/children.h"
 
 #include <sys/resource.h>
@@ -21,7 +22,7 @@ struct groups_options {
     const char *shm_dir;         // for shared memory of MPI libraries
     const char *pmix_program;    // the path of dragon-pmix; NULL: not there
     const char *nspace_stem;     // unguessable; the same on all nodes
-    uint32_t cores;              // of this node
+    const struct machine *machine; // what this node has
     const char *cpuset;          // of this node, "0-3"; or ""
     const struct rlimit *nofile; // for the programs started
     uint64_t start_timeout_ms;   // from the order to start until all nodes are ready
