@@ -20,7 +20,7 @@ struct client {
     struct pmi1_job *job;   // borrowed
     struct pmi1_conn *conn; // owned; NULL before attach and after it left
     uint32_t rank;
-    uint32_t app; // which program of the job it runs
+    uint32_t app;  // which program of the job it runs
     bool attached; // stays
     bool finalized;
     bool in_barrier;
@@ -317,8 +317,8 @@ static bool job_set_clients(struct pmi1_job *job, const struct pmi_map *map)
     uint32_t *ranks = pmi_map_ranks_of_node(map, map->here);
     job->clients = calloc(job->count + 1u, sizeof *job->clients);
     for (uint32_t i = 0; ranks && job->clients && i < job->count; i++)
-        job->clients[i] = (struct client){
-            .job = job, .rank = ranks[i], .app = pmi_map_app_of(map, ranks[i])};
+        job->clients[i] =
+            (struct client){.job = job, .rank = ranks[i], .app = pmi_map_app_of(map, ranks[i])};
     bool done = ranks && job->clients;
     free(ranks);
     return done;

@@ -12,7 +12,7 @@
 struct files; // of a group
 struct file;
 
-struct files *files_create(void); // NULL: out of memory
+struct files *files_create(void);        // NULL: out of memory
 void files_destroy(struct files *files); // NULL is fine; all files have been given back
 
 // What stands for {rank}, {node}, {host}, {group} and {template} in a name.

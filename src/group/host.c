@@ -110,11 +110,7 @@ static bool add_slice(struct host *host, uint64_t group, uint32_t part, struct p
 // What both say of templates fits together.
 static bool order_fits(const struct hosted_order *order)
 {
-    for (uint32_t i = 0; i < order->plan.size; i++)
-        if (plan_template_of(&order->plan, order->plan.first_rank + i) >=
-            order->spec.template_count)
-            return false;
-    return order->plan.size > 0;
+    return order->plan.size > 0 && order->plan.part_count == order->spec.template_count;
 }
 
 bool host_on_prepare(struct host *host, const struct link_message *message)

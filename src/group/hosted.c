@@ -202,7 +202,8 @@ static void remove_rank(struct hosted *hosted, struct rank *rank, uint32_t ms)
     if (!rank_signal(rank, SIGTERM))
         return;
     rank->told = true;
-    hosted_set_due(hosted, rank, DUE_KILL, ms);
+    if (rank->due == DUE_NOTHING) // asking twice gives it no more time
+        hosted_set_due(hosted, rank, DUE_KILL, ms);
 }
 
 void hosted_order_rank(struct hosted *hosted, uint32_t number, enum rank_order order, uint32_t ms)
@@ -217,6 +218,8 @@ void hosted_order_rank(struct hosted *hosted, uint32_t number, enum rank_order o
     }
     if (rank >= part->ranks + part->started && !rank->reported) { // it has not been started yet
         rank->told = rank->reported = true;
+        if (rank->input)
+            input_close(rank->input);
         hosted_report(hosted, rank, RANK_SIGNALED, SIGTERM);
         return;
     }

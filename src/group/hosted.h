@@ -28,7 +28,7 @@ struct host {
     struct slices *slices;
     struct hosted *groups; // owned, by number
     char *name;            // owned: of the host, which several nodes may share
-    int null_fd;           // what ranks read that get no input, and where output goes that nobody wants
+    int null_fd; // what ranks read that get no input, and where output goes that nobody wants
     void (*on_started)(void *arg, uint64_t group, uint32_t part,
                        const struct exchange_piece *pieces, size_t count);
     void *arg;
@@ -59,7 +59,7 @@ struct hosted {
 // Enters a group without parts. NULL: out of memory.
 struct hosted *hosted_create(struct host *host, uint64_t group, uint64_t session,
                              uint32_t owner_node);
-void hosted_destroy(struct hosted *hosted); // NULL is fine; kills what runs
+void hosted_destroy(struct hosted *hosted);                   // NULL is fine; kills what runs
 void hosted_end_part(struct hosted *hosted, uint32_t number); // the last one ends the group
 
 struct rank *hosted_find_rank(const struct hosted *hosted, uint32_t number,

@@ -89,11 +89,11 @@ bool hosted_prepare_mpi(struct hosted *hosted, struct hosted_part *part, dragon_
 {
     struct host *host = hosted->host;
     const struct plan *plan = &part->plan;
-    struct pmi_map map = {.size = plan->size,
-                          .cores_here = host->options.machine->core_count};
+    struct pmi_map map = {.size = plan->size, .cores_here = host->options.machine->core_count};
     uint32_t *nodes = calloc(part->node_count, sizeof *nodes);
     map.node_of_rank = calloc(map.size, sizeof *map.node_of_rank);
     map.app_first = calloc(part->spec.template_count, sizeof *map.app_first);
+    free(hosted->apps);
     hosted->apps = calloc(part->spec.template_count, sizeof *hosted->apps);
     if (nodes && map.node_of_rank && map.app_first && hosted->apps &&
         map_nodes(&map, plan, host->options.tree, nodes)) {

@@ -33,9 +33,9 @@ struct hosted_part {
     uint32_t node_count;
     uint32_t first_local; // how many ranks this node had before
     struct rank_place place;
-    struct rank *ranks;   // owned: of this node, ascending; place.count of them
+    struct rank *ranks; // owned: of this node, ascending; place.count of them
     uint32_t started;
-    bool going;           // the ranks are being started, or were
+    bool going; // the ranks are being started, or were
     struct loop_timer *next_starts;
 };
 

@@ -25,7 +25,8 @@ static bool is_control(const unsigned char *at, size_t length)
 {
     if (length == 1)
         return (*at < ' ' && *at != '\n' && *at != '\t') || *at == 0x7f;
-    return length == 2 && at[0] == 0xc2 && at[1] < 0xa0; // the second set of them, which terminals obey too
+    return length == 2 && at[0] == 0xc2 &&
+           at[1] < 0xa0; // the second set of them, which terminals obey too
 }
 
 static size_t drop_unprintable(char *text, size_t length)

@@ -12,7 +12,8 @@
 struct memory;
 
 struct memory *memory_create(struct loop *loop); // NULL: out of memory
-void memory_destroy(struct memory *memory);      // NULL is fine; what is still in use is left to the sweep
+void memory_destroy(
+    struct memory *memory); // NULL is fine; what is still in use is left to the sweep
 
 // Whether such a limit can be set here, found out by setting it. UNSUPPORTED with the reason, NOMEM.
 dragon_err_t memory_check(struct memory *memory, uint64_t limit_bytes, dragon_error_t *error);

@@ -32,7 +32,7 @@ struct mpi_job_options {
     uint64_t group;
     const struct pmi_map *map; // copied; `nodes` of it are numbered as in nodes[]
     const uint32_t *nodes;     // the runtime's node number of each node of the map, ascending
-    struct pmi_app *apps;      // of the map's programs; kept by the caller until the job is destroyed
+    struct pmi_app *apps; // of the map's programs; kept by the caller until the job is destroyed
 };
 
 // on_ready comes later. NULL when memory is out or the helper cannot be started.

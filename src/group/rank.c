@@ -138,8 +138,9 @@ static bool rank_attach(struct rank *rank, struct pipes *pipes)
     if (pipes->ours[1] >= 0)
         good = outlet_open(&rank->out, place->output, pipes->ours[1], rank->number, OUTPUT_STDOUT);
     if (pipes->ours[2] >= 0)
-        good = outlet_open(&rank->err, place->output, pipes->ours[2], rank->number, OUTPUT_STDERR) &&
-               good;
+        good =
+            outlet_open(&rank->err, place->output, pipes->ours[2], rank->number, OUTPUT_STDERR) &&
+            good;
     if (pipes->ours[0] >= 0)
         good = input_open(rank->input, place->loop, pipes->ours[0]) && good;
     return children_add(place->children, rank->pid, on_rank_exit, rank) && good;

@@ -33,12 +33,12 @@ struct rank {
 
 // What ranks that are started together share. Embedded in their part of the group.
 struct rank_place {
-    struct loop *loop;           // borrowed, as the next three
+    struct loop *loop; // borrowed, as the next three
     struct children *children;
-    struct output *output;       // of the group
+    struct output *output; // of the group
     const struct rlimit *nofile;
-    struct loop_timer *drain;    // ends pipes that something outside the rank's group holds open
-    struct rank *ranks;          // borrowed from the part: ascending
+    struct loop_timer *drain; // ends pipes that something outside the rank's group holds open
+    struct rank *ranks;       // borrowed from the part: ascending
     uint32_t count;
     // It has exited; the MPI side may want to know. To be answered by setting `settled`.
     void (*on_exited)(void *arg, struct rank *rank);

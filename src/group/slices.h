@@ -8,7 +8,7 @@
 
 struct slices;
 
-struct slices *slices_create(void); // NULL: out of memory
+struct slices *slices_create(void);         // NULL: out of memory
 void slices_destroy(struct slices *slices); // NULL is fine
 
 // Keeps a copy, instead of an earlier one of the same part. Of too many the oldest is forgotten: its group is long

@@ -40,8 +40,8 @@ static void file_read(const char *directory, const char *name, char text[FILE_RO
     size_t used = 0;
     snprintf(path, sizeof path, "%s/%s", directory, name);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    for (ssize_t got;
-         fd >= 0 && (got = read(fd, text + used, FILE_ROOM - 1 - used)) > 0 && used < FILE_ROOM - 1;)
+    for (ssize_t got; fd >= 0 && (got = read(fd, text + used, FILE_ROOM - 1 - used)) > 0 &&
+                      used < FILE_ROOM - 1;)
         used += (size_t)got;
     text[used] = 0;
     if (fd >= 0)
@@ -91,8 +91,8 @@ static void mount_look(struct mount *found, char *line)
         if (!(fields[i] = strtok_r(i ? NULL : line, " ", &save)))
             return;
     mount_fini(found);
-    *found = (struct mount){
-        .root = strdup(fields[3]), .point = strdup(fields[4]), .version = version};
+    *found =
+        (struct mount){.root = strdup(fields[3]), .point = strdup(fields[4]), .version = version};
 }
 
 static FILE *open_self(const char *root, const char *name)
@@ -197,10 +197,11 @@ static dragon_err_t find_version_2(const char *point, char **directory, dragon_e
             return DRAGON_OK;
         *slash = '/';
     }
-    return err_set(error, DRAGON_ERR_UNSUPPORTED,
-                   "no control groups can be made below or beside %s (%s); start the runtime in a "
-                   "group that is delegated to this user, with systemd-run --user --scope for instance",
-                   *directory, strerror(problem));
+    return err_set(
+        error, DRAGON_ERR_UNSUPPORTED,
+        "no control groups can be made below or beside %s (%s); start the runtime in a "
+        "group that is delegated to this user, with systemd-run --user --scope for instance",
+        *directory, strerror(problem));
 }
 
 dragon_err_t cgroup_place_find(const char *root, struct cgroup_place *place_out,
@@ -264,9 +265,8 @@ dragon_err_t cgroup_create(const struct cgroup_place *place, const char *name, u
     if (mkdir(path, 0755) != 0 && (errno != EEXIST || !cgroup_remove(path) || mkdir(path, 0755))) {
         int problem = errno;
         free(path);
-        return err_set(error, DRAGON_ERR_UNSUPPORTED,
-                       "a control group cannot be made in %s: %s", place->directory,
-                       strerror(problem));
+        return err_set(error, DRAGON_ERR_UNSUPPORTED, "a control group cannot be made in %s: %s",
+                       place->directory, strerror(problem));
     }
     if (set_limit(path, place->version, limit_bytes)) {
         *path_out = path;

@@ -23,12 +23,9 @@ struct report {
 const char *spawn_step_name(enum spawn_step step)
 {
     static const char *const names[SPAWN_STEPS] = {
-        [SPAWN_FORK] = "make a process",
-        [SPAWN_GROUP] = "give it a process group",
-        [SPAWN_CGROUP] = "limit its memory",
-        [SPAWN_BIND] = "bind it to its cores",
-        [SPAWN_CWD] = "change to its directory",
-        [SPAWN_STDIO] = "place its streams",
+        [SPAWN_FORK] = "make a process",         [SPAWN_GROUP] = "give it a process group",
+        [SPAWN_CGROUP] = "limit its memory",     [SPAWN_BIND] = "bind it to its cores",
+        [SPAWN_CWD] = "change to its directory", [SPAWN_STDIO] = "place its streams",
         [SPAWN_EXEC] = "run the program",
     };
     return names[step];
