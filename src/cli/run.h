@@ -34,6 +34,7 @@ struct run {
     char *run_dir, *shm_dir; // owned
     uint64_t deadline_ms;    // of coming up
     pid_t agent;             // 0: it has ended, or was not started
+    pid_t agent_was;         // the same, kept
     int agent_status;
     uint32_t rank, size;
     int signal_fd;
