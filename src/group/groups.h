@@ -8,6 +8,7 @@
 #include "base/base.h"
 #include "loop/loop.h"
 #include "net/tree.h"
+#include "place/machine.h"
 #include "proc/children.h"
 
 #include <sys/resource.h>
@@ -25,6 +26,10 @@ struct groups_options {
     const char *cpuset;          // of this node, "0-3"; or ""
     const struct rlimit *nofile; // for the programs started
     uint64_t start_timeout_ms;   // from the order to start until all nodes are ready
+    // What this node has.
+    const struct machine *machine;
+    // The process of a client of this node; 0: it is not known.
+    int (*client_pid)(void *arg, uint64_t session);
     // A message for a client of this node; one that is gone is ignored.
     void (*to_client)(void *arg, uint64_t session, uint16_t type, const void *body, size_t length);
     void (*on_rank_exit)(void *arg); // a process of this node has ended
