@@ -43,7 +43,7 @@ struct doctor {
 static void clean(char *text)
 {
     for (; *text; text++)
-        if (*text < ' ' || *text == 0x7f)
+        if (*text < ' ' || *text >= 0x7f) // where char is signed the first is true of all above 0x7f
             *text = '?';
 }
 
