@@ -234,7 +234,6 @@ static bool open_services(struct agent *agent, dragon_error_t *error)
         .pmix_program = agent->pmix_program,
         .nspace_stem = agent->start.stem,
         .machine = &agent->share.machine,
-        .cores = agent->share.machine.core_count,
         .cpuset = agent->share.cpuset,
         .nofile = &agent->options.nofile,
         .start_timeout_ms = 60000,
