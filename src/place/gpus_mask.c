@@ -75,9 +75,26 @@ static struct gpu_found find_part(const struct gpu_list *list, const char *word)
     return part;
 }
 
+// Where Intel's driver takes each tile for a device its variable counts tiles.
+static bool find_tile(const struct gpu_list *list, long long number, struct gpu_found *found_out)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const struct gpu_found *found = &list->items[i];
+        if (found->gpu.vendor != GPU_INTEL)
+            continue;
+        if (number < found->gpu.tiles) {
+            *found_out = *found;
+            found_out->gpu.tiles = 1;
+            return true;
+        }
+        number -= found->gpu.tiles;
+    }
+    return false;
+}
+
 // A number, and for Intel "gpu.tile", which then is a GPU of one tile.
 static bool find_counted(const struct gpu_list *list, enum gpu_vendor vendor, const char *word,
-                         struct gpu_found *found_out)
+                         bool tiles_count, struct gpu_found *found_out)
 {
     char number[16];
     long long gpu, tile = -1;
@@ -87,6 +104,8 @@ static bool find_counted(const struct gpu_list *list, enum gpu_vendor vendor, co
     snprintf(number, sizeof number, "%.*s", (int)length, word);
     if (!parse_number(number, 0, INT32_MAX, &gpu))
         return false;
+    if (tiles_count && !word[length])
+        return find_tile(list, gpu, found_out);
     const struct gpu_found *found = find_number(list, vendor, gpu);
     if (!found)
         return false;
@@ -100,7 +119,7 @@ static bool find_counted(const struct gpu_list *list, enum gpu_vendor vendor, co
 
 // False: the word names nothing that is here.
 static bool find_word(const struct gpu_list *list, enum gpu_vendor vendor, const char *word,
-                      struct gpu_found *found_out)
+                      bool tiles_count, struct gpu_found *found_out)
 {
     if (gpu_list_count_of(list, vendor) == 0)
         return false;
@@ -109,7 +128,7 @@ static bool find_word(const struct gpu_list *list, enum gpu_vendor vendor, const
         return true;
     }
     if (vendor == GPU_INTEL || strncmp(word, "GPU-", 4) != 0)
-        return find_counted(list, vendor, word, found_out);
+        return find_counted(list, vendor, word, tiles_count, found_out);
     const struct gpu_found *found = find_name(list, vendor, word, strlen(word));
     if (found)
         *found_out = *found;
@@ -130,7 +149,7 @@ static bool is_listed(const struct gpu_list *list, const struct gpu_found *found
 }
 
 static void add_words(struct gpu_list *shown, const struct gpu_list *list, enum gpu_vendor vendor,
-                      const char *mask)
+                      const char *mask, bool tiles_count)
 {
     while (*mask) {
         char word[sizeof shown->items->gpu.visible];
@@ -145,7 +164,7 @@ static void add_words(struct gpu_list *shown, const struct gpu_list *list, enum 
         if (used >= sizeof word)
             return;
         snprintf(word, sizeof word, "%.*s", (int)used, start);
-        if (!find_word(list, vendor, word, &found))
+        if (!find_word(list, vendor, word, tiles_count, &found))
             return;
         snprintf(found.gpu.visible, sizeof found.gpu.visible, "%s", word);
         if (!is_listed(shown, &found))
@@ -156,7 +175,8 @@ static void add_words(struct gpu_list *shown, const struct gpu_list *list, enum 
 bool gpus_mask(struct gpu_list *list, char *const *env)
 {
     struct gpu_list shown;
-    const char *masks[GPU_VENDORS];
+    const char *masks[GPU_VENDORS], *hierarchy = env_get(env, "ZE_FLAT_DEVICE_HIERARCHY");
+    bool composite = hierarchy && strcmp(hierarchy, "COMPOSITE") == 0;
     if (!gpu_list_init(&shown))
         return false;
     for (int vendor = 0; vendor < GPU_VENDORS; vendor++)
@@ -166,7 +186,8 @@ bool gpus_mask(struct gpu_list *list, char *const *env)
             gpu_list_add(&shown, &list->items[i]);
     for (int vendor = 0; vendor < GPU_VENDORS; vendor++)
         if (masks[vendor])
-            add_words(&shown, list, (enum gpu_vendor)vendor, masks[vendor]);
+            add_words(&shown, list, (enum gpu_vendor)vendor, masks[vendor],
+                      vendor == GPU_INTEL && !composite);
     gpu_list_fini(list);
     *list = shown;
     return true;

@@ -137,10 +137,12 @@ static const char *found_with(const char *variable)
     return as_text(found, count);
 }
 
+static const char *hierarchy; // what Intel's driver is told, or NULL
+
 static const char *declared_with(const char *text, const char *variable)
 {
     static const int numas[] = {0, 1, 4};
-    char *env[] = {"PATH=/bin", (char *)variable, NULL};
+    char *env[] = {"PATH=/bin", (char *)variable, (char *)hierarchy, NULL};
     struct gpu_found *found;
     size_t count;
     dragon_error_t error = {0};
@@ -336,22 +338,30 @@ Test(place_gpus, intel_and_its_tiles)
 Test(place_gpus, masks_of_intel)
 {
     static const struct {
-        const char *mask, *expected;
+        const char *mask;
+        bool composite;
+        const char *expected;
     } rows[] = {
-        {"ZE_AFFINITY_MASK=0", "intel 0 declared-0 @0 *2"},
-        {"ZE_AFFINITY_MASK=1,0.1", "intel 1 declared-1 @1 *2; intel 0.1 declared-0 @0"},
-        {"ZE_AFFINITY_MASK=0.0,0.1", "intel 0.0 declared-0 @0; intel 0.1 declared-0 @0"},
-        {"ZE_AFFINITY_MASK=0.2", ""},
-        {"ZE_AFFINITY_MASK=0.", ""},
-        {"ZE_AFFINITY_MASK=.0", ""},
-        {"ZE_AFFINITY_MASK=0.0.0", ""},
-        {"ZE_AFFINITY_MASK=", ""},
-        {"CUDA_VISIBLE_DEVICES=1",
+        {"ZE_AFFINITY_MASK=0", true, "intel 0 declared-0 @0 *2"},
+        {"ZE_AFFINITY_MASK=1,0.1", true, "intel 1 declared-1 @1 *2; intel 0.1 declared-0 @0"},
+        {"ZE_AFFINITY_MASK=3", true, ""},
+        {"ZE_AFFINITY_MASK=0.2", true, ""},
+        {"ZE_AFFINITY_MASK=0.", true, ""},
+        {"ZE_AFFINITY_MASK=.0", true, ""},
+        {"ZE_AFFINITY_MASK=0.0.0", true, ""},
+        {"ZE_AFFINITY_MASK=", true, ""},
+        // Else each tile is a device, and counted.
+        {"ZE_AFFINITY_MASK=3,0", false, "intel 3 declared-1 @1; intel 0 declared-0 @0"},
+        {"ZE_AFFINITY_MASK=5,6", false, "intel 5 declared-2 @4"},
+        {"ZE_AFFINITY_MASK=0.0,0.1", false, "intel 0.0 declared-0 @0; intel 0.1 declared-0 @0"},
+        {"CUDA_VISIBLE_DEVICES=1", false,
          "intel 0 declared-0 @0 *2; intel 1 declared-1 @1 *2; intel 2 declared-2 @4 *2"},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        hierarchy = rows[i].composite ? "ZE_FLAT_DEVICE_HIERARCHY=COMPOSITE" : NULL;
         cr_expect_str_eq(declared_with("intel:3.2", rows[i].mask), rows[i].expected, "%s",
                          rows[i].mask);
+    }
 }
 
 Test(place_gpus, a_render_node_that_may_not_be_used)
