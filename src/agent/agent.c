@@ -71,9 +71,16 @@ static void on_tree_up(void *arg)
     struct pack empty = PACK_EMPTY;
     agent->phase = PHASE_UP;
     agent->was_up = true;
+    pack_fini(&agent->card);
     agent_tell_run(agent, CONTROL_UP, &empty);
     if (agent_leads(agent))
         agent_start_head(agent);
+}
+
+static bool on_tree_card(void *arg, uint32_t node, const void *card, size_t length)
+{
+    struct agent *agent = arg;
+    return !agent->groups || groups_describe(agent->groups, node, card, length); // else it leaves
 }
 
 static void on_tree_failed(void *arg, const char *reason)
@@ -140,6 +147,7 @@ static void on_tree_left(void *arg)
 
 static const struct tree_handler tree_handler = {
     .on_up = on_tree_up,
+    .on_card = on_tree_card,
     .on_failed = on_tree_failed,
     .on_message = on_tree_message,
     .on_lost = on_tree_lost,
@@ -200,6 +208,9 @@ static bool copy_nodes(struct agent *agent)
 static bool join_tree(struct agent *agent)
 {
     const struct control_start *start = &agent->start;
+    machine_pack(&agent->card, &agent->share.machine);
+    if (agent->card.failed)
+        return false;
     struct tree_options options = {
         .nodes = agent->nodes,
         .count = start->count,
@@ -207,6 +218,8 @@ static bool join_tree(struct agent *agent)
         .fanout = start->fanout,
         .secret = start->secret,
         .listen_fd = agent->listen_fd,
+        .card = agent->card.data,
+        .card_length = agent->card.length,
         .timeout_ms = start->up_timeout_ms,
         .silence_ms = start->node_timeout_ms,
         .first_type = AGENT_STOP,
@@ -305,6 +318,7 @@ void agent_destroy(struct agent *agent)
     loop_timer_destroy(agent->limit);
     loop_later_cancel(agent->loop, &agent->check);
     topo_destroy(agent->topo);
+    pack_fini(&agent->card);
     machine_fini(&agent->share.machine);
     // dragon-run does this too; one of us is the last.
     sweep_remove_directory(agent->options.run_dir);

@@ -27,6 +27,7 @@ struct agent {
     struct children *children;
     struct topo *topo;
     struct topo_share share; // what this node has; empty before it joins
+    struct pack card;        // the machine, packed: what node 0 is told; until this node is up
     struct tree_node *nodes; // owned
     struct tree *tree;
     struct sessions *sessions;
