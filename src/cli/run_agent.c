@@ -178,7 +178,8 @@ bool run_agent_setup(struct run *run, dragon_error_t *error)
     struct pack body = PACK_EMPTY;
     struct control_setup setup = {.listen = run->size > 1,
                                   .local = run->options.base_dir || run->options.test_hosts,
-                                  .network = run->options.network};
+                                  .network = run->options.network,
+                                  .gpus = run->options.gpus};
     control_setup_pack(&body, &setup);
     agent_send(run, CONTROL_SETUP, &body);
     while (!run->is_ready && run->agent && !run->ended) {
