@@ -75,8 +75,7 @@ static void print_help(const struct options *options, bool all)
         } else if (shown)
             print_row(row);
     }
-    for (const struct option_row *row = own_rows; row->name; row++)
-        print_row(row);
+    printf("  -h, --help, -V, --version  print this, or the release\n");
     print_variables(options);
     if (rare)
         printf("\n%s --help=all shows the others; the manual is \"man %s\".\n", options->command,
@@ -204,9 +203,9 @@ static void print_values(const struct options *options, const struct option_row 
         printf("' -- \"$cur\")");
     }
     if (strstr(row->argument, "FILE"))
-        printf("$(compgen -f -- \"$cur\")");
+        printf(" $(compgen -f -- \"$cur\")");
     else if (strstr(row->argument, "DIR"))
-        printf("$(compgen -d -- \"$cur\")");
+        printf(" $(compgen -d -- \"$cur\")");
     printf(") ;;\n");
 }
 
@@ -228,30 +227,25 @@ static void print_bash_operands(const struct options *options)
     printf("    COMPREPLY=($(compgen -f -- \"$cur\"))\n");
 }
 
-static void print_bash(const struct options *options)
+// Goes through the words before the cursor: then `value` is the option of which it is the value, and
+// `operand` where the program is.
+static void print_bash_walk(const struct options *options)
 {
-    char name[64];
-    snprintf(name, sizeof name, "_%s", options->command);
-    for (char *at = name; *at; at++)
-        if (!isalnum((unsigned char)*at))
-            *at = '_';
-    printf("# bash completion for %s\n%s()\n{\n"
-           "    local cur=${COMP_WORDS[COMP_CWORD]} word value= operand= i\n"
+    const char *between = "";
+    printf("    local cur=${COMP_WORDS[COMP_CWORD]} word value='' operand='' i\n"
            "    COMPREPLY=()\n"
            "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
-           "        word=${COMP_WORDS[i]}\n",
-           options->command, name);
+           "        word=${COMP_WORDS[i]}\n");
     if (options->joined)
         printf("        if [ \"$word\" = : ]; then\n"
-               "            operand= value=\n            continue\n        fi\n");
+               "            operand='' value=''\n            continue\n        fi\n");
     // What follows a program's name is the program's.
     if (!options->operands)
         printf("        [ -z \"$operand\" ] || continue\n");
     printf("        if [ -n \"$value\" ]; then\n"
            // bash makes three words of --name=value.
-           "            [ \"$word\" = = ] || value=\n            continue\n        fi\n"
+           "            [ \"$word\" = = ] || value=''\n            continue\n        fi\n"
            "        case $word in\n        ");
-    const char *between = "";
     for (const struct option_row *row = options->rows; !options_is_end(row); row++) {
         if (!row->name || !row->argument)
             continue;
@@ -262,8 +256,19 @@ static void print_bash(const struct options *options)
     printf(
         "%s) value=$word ;;\n        -?*) ;;\n        *) operand=$i ;;\n        esac\n    done\n",
         *between ? "" : "--");
-    printf(
-        "    [ \"$cur\" != = ] || cur=\n    if [ -n \"$value\" ]; then\n        case $value in\n");
+}
+
+static void print_bash(const struct options *options)
+{
+    char name[64];
+    snprintf(name, sizeof name, "_%s", options->command);
+    for (char *at = name; *at; at++)
+        if (!isalnum((unsigned char)*at))
+            *at = '_';
+    printf("# bash completion for %s\n%s()\n{\n", options->command, name);
+    print_bash_walk(options);
+    printf("    [ \"$cur\" != = ] || cur=''\n    if [ -n \"$value\" ]; then\n        case $value "
+           "in\n");
     for (const struct option_row *row = options->rows; !options_is_end(row); row++)
         if (row->name && row->argument)
             print_values(options, row);

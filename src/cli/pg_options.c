@@ -83,63 +83,87 @@ static bool take_env_remove(char ***env, const char *glob, dragon_error_t *error
     return good || out_of_memory(error);
 }
 
-// A name of a file with {rank} and so on, for which srun's letters are taken too.
+// The length of a {word} for a file's name; 0: it is none.
+static size_t word_in_braces(const char *text, dragon_error_t *error)
+{
+    static const char *const names[] = {"rank", "node", "host", "group", "template"};
+    char name[16];
+    size_t index, length = strspn(text + 1, "abcdefghijklmnopqrstuvwxyz");
+    if (*text == '{' && text[1 + length] == '}') {
+        snprintf(name, sizeof name, "%.*s", (int)length, text + 1);
+        return option_choice(name, names, sizeof names / sizeof *names, &index, error) ? length + 2
+                                                                                       : 0;
+    }
+    wrong(error, "braces are for {rank}, {node}, {host}, {group} and {template}");
+    return 0;
+}
+
+// srun's letters for the same; NULL: it is none.
+static const char *word_of_letter(const char *text)
+{
+    static const char *const words[] = {"%t", "{rank}", "%N", "{host}", "%j", "{group}", "%%", "%"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i += 2)
+        if (strncmp(text, words[i], 2) == 0)
+            return words[i + 1];
+    return NULL;
+}
+
 static bool take_file(char **text, const char *value, dragon_error_t *error)
 {
-    static const struct {
-        char letter;
-        const char *text;
-    } letters[] = {{'t', "{rank}"}, {'N', "{host}"}, {'j', "{group}"}, {'%', "%"}};
-    static const char *const names[] = {"rank", "node", "host", "group", "template"};
-    size_t room = 8 * strlen(value) + 1, used = 0, index;
-    char *result = malloc(room), name[16];
-    if (!result)
+    size_t room = 8 * strlen(value) + 1, used = 0, length;
+    char *result;
+    if (!*value || *value == '|' || *value == '&')
+        return wrong(error, *value ? "put ./ before the name of this file" : "a file needs a name");
+    if (!(result = malloc(room)))
         return out_of_memory(error);
-    for (const char *at = value; *at; at++) {
-        size_t length = strspn(at + 1, "abcdefghijklmnopqrstuvwxyz"), i = 0;
-        while (*at == '%' && i < 4 && letters[i].letter != at[1])
-            i++;
-        if (*at == '%' && i < 4) {
-            used += (size_t)snprintf(result + used, room - used, "%s", letters[i].text);
-            at++;
-            continue;
+    for (const char *at = value; *at; at += length) {
+        const char *word = word_of_letter(at);
+        length = word ? 2 : *at == '{' || *at == '}' ? word_in_braces(at, error) : 1;
+        if (length == 0) {
+            free(result);
+            return false;
         }
-        if (*at == '{' && length && at[1 + length] == '}') {
-            snprintf(name, sizeof name, "%.*s", (int)length, at + 1);
-            if (!option_choice(name, names, sizeof names / sizeof *names, &index, error)) {
-                free(result);
-                return false;
-            }
-        }
-        result[used++] = *at;
+        used += (size_t)snprintf(result + used, room - used, "%.*s",
+                                 word ? (int)strlen(word) : (int)length, word ? word : at);
     }
-    result[used] = 0;
     free(*text);
     *text = result;
-    return *result || wrong(error, "a file needs a name");
+    return true;
+}
+
+// A file has a slash in its name once it is taken, so that it is none of the words.
+static bool take_input_file(struct pg_command *command, const char *name, dragon_error_t *error)
+{
+    char *text = NULL;
+    if (!*name)
+        return wrong(error, "a file needs a name");
+    if (asprintf(&text, "%s%s", strchr(name, '/') ? "" : "./", name) < 0)
+        return out_of_memory(error);
+    bool good = take_file(&command->at->input, text, error);
+    free(text);
+    return good;
 }
 
 static bool take_input(struct pg_command *command, const char *value, dragon_error_t *error)
 {
+    bool none = strcmp(value, "none") == 0, all = strcmp(value, "all") == 0;
     long long rank = DRAGON_ALL_RANKS;
     if (strncmp(value, "file:", 5) == 0)
-        value += 5;
-    else if (!strchr(value, '/')) {
-        bool none = strcmp(value, "none") == 0, all = strcmp(value, "all") == 0;
-        if (!none && !all && !parse_number(value, 0, PG_RANKS_LIMIT, &rank))
-            return wrong(error, "give a rank, all, none, or a file as ./NAME");
-        // Of one of several programs: it reads nothing, whatever the others do.
-        if (none && !command->is_first)
-            return take_text(&command->at->input, value, error);
-        if (!command->is_first)
-            return wrong(error, "who reads is said before the first program");
-        command->input_said = true;
-        command->input_rank = none ? DRAGON_NO_RANK : (int)rank;
-        free(command->at->input);
-        command->at->input = NULL;
-        return true;
-    }
-    return take_file(&command->at->input, value, error);
+        return take_input_file(command, value + 5, error);
+    if (strchr(value, '/'))
+        return take_input_file(command, value, error);
+    if (!none && !all && !parse_number(value, 0, PG_RANKS_LIMIT, &rank))
+        return wrong(error, "give a rank, all, none, or a file as ./NAME");
+    // Of a later program: it reads nothing, whatever the others do.
+    if (none && !command->is_first)
+        return take_text(&command->at->input, value, error);
+    if (!command->is_first)
+        return wrong(error, "who reads is said before the first program");
+    command->input_said = true;
+    command->input_rank = none ? DRAGON_NO_RANK : (int)rank;
+    free(command->at->input);
+    command->at->input = NULL;
+    return true;
 }
 
 static bool take_warning(struct pg_command *command, const char *value, dragon_error_t *error)

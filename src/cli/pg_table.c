@@ -11,18 +11,16 @@ static const struct option_row rows[] = {
     {PG_PPN, 0, "ppn", "K", NULL, "at most K on a node"},
     {'H', 'H', "hosts", "LIST", NULL, "on these nodes only: names or numbers, a,b"},
     {PG_MAP_BY, 0, "map-by", "core|block|node|cyclic|round-robin", NULL,
-     "fill nodes one after another (core, block), or by turns"},
+     "fill nodes one after another, or by turns"},
     {'c', 'c', "cpus-per-rank", "N", NULL, "cores for each rank alone (1, shared)"},
     {'g', 'g', "gpus-per-rank", "N", NULL, "GPUs for each rank alone; 0: it sees none"},
     {PG_BIND, 0, "bind", "none|core|l3|numa|socket", NULL, "to what holds its cores"},
-    {PG_MEMORY, 0, "memory", "SIZE", NULL, "a rank that takes more is killed: 512M, 4G"},
     {PG_ENV, 0, "env", "NAME[=VALUE]", NULL, "set a variable; repeatable"},
-    {PG_ENV_REMOVE, 0, "env-remove", "GLOB", NULL, "remove variables, 'OMP_*' say; repeatable"},
     {PG_CWD, 0, "cwd", "DIR", NULL, "run there, on every node"},
     {OPTIONS_SECTION, 0, NULL, NULL, NULL, "Input and output"},
     {'l', 'l', "label", NULL, NULL, "begin each line of output with its rank"},
-    {PG_OUTPUT, 0, "output", "FILE|inherit|none", NULL, "{rank} {node} {host} {group} {template}"},
-    {PG_ERROR, 0, "error", "FILE|inherit|none|merge", NULL, "merge: where output goes"},
+    {PG_OUTPUT, 0, "output", "FILE|inherit|none", NULL, "may have {rank} {node} {host} {group}"},
+    {PG_ERROR, 0, "error", "FILE|inherit|none|merge", NULL, "or merge: where output goes"},
     {PG_STDIN, 0, "stdin", "RANK|all|none|FILE", NULL, "who reads, or from a file: ./in (0)"},
     {OPTIONS_SECTION, 0, NULL, NULL, NULL, "The group"},
     {PG_PMI, 0, "pmi", NULL, NULL, "the ranks are one MPI program"},
@@ -30,9 +28,7 @@ static const struct option_row rows[] = {
     {PG_SIGNAL, 0, "signal", "SIG@TIME", NULL, "send SIG so long before that: USR1@60s"},
     {PG_ON_FAILURE, 0, "on-failure", "stop|continue|restart[:N]", NULL,
      "when a rank fails (stop for MPI)"},
-    {PG_RESTART, 0, "restart", "N", NULL, "start ranks again however they end, N times"},
     {PG_ON_FULL, 0, "on-full", "wait|fail|share", NULL, "when cores or GPUs are in use"},
-    {PG_WAIT, 0, "wait", "TIME", NULL, "wait for room at most so long (1h)"},
     {PG_DETACH, 0, "detach", NULL, NULL, "print how to attach to it, and leave it"},
     {OPTIONS_SECTION, 0, NULL, NULL, NULL, "Looking at it"},
     {PG_DRY_RUN, 0, "dry-run", NULL, NULL, "show where ranks would go; 125: they do not fit"},
@@ -43,8 +39,12 @@ static const struct option_row rows[] = {
     {'q', 'q', "quiet", NULL, NULL, "no notices"},
     {'v', 'v', "verbose", NULL, NULL, "say what is done"},
     {OPTIONS_RARE, 0, NULL, NULL, NULL, "Less often"},
-    {PG_CORES, 0, "cores", "LIST", NULL, "these cores: 0-3, or 0-3:4-7 for rank by rank of a node"},
-    {PG_GPU_LIST, 0, "gpu-list", "LIST", NULL, "these GPUs: 0,1, or tiles 0.0:0.1 rank by rank"},
+    {PG_CORES, 0, "cores", "LIST", NULL, "these cores: 0-3; rank by rank: 0-3:4-7"},
+    {PG_GPU_LIST, 0, "gpu-list", "LIST", NULL, "these GPUs: 0,1; tiles, rank by rank: 0.0:0.1"},
+    {PG_MEMORY, 0, "memory", "SIZE", NULL, "a rank that takes more is killed: 512M, 4G"},
+    {PG_ENV_REMOVE, 0, "env-remove", "GLOB", NULL, "remove variables, 'OMP_*' say; repeatable"},
+    {PG_RESTART, 0, "restart", "N", NULL, "start ranks again however they end, N times"},
+    {PG_WAIT, 0, "wait", "TIME", NULL, "wait for room at most so long (1h)"},
     {PG_OVERSUBSCRIBE, 0, "oversubscribe", NULL, NULL, "the same as --on-full share"},
     {PG_GRACE, 0, "grace", "TIME", NULL, "between TERM and KILL of a stop (5s)"},
     {PG_NAME, 0, "name", "TEXT", NULL, "what dragon-info calls it"},
@@ -66,7 +66,7 @@ static const char about[] =
     "  dragon-pg -n 4 -l hostname               four copies, lines labelled by rank\n"
     "  dragon-pg --pmi -n 64 ./mpi_app          an MPI program of 64 ranks\n"
     "  dragon-pg -n 8 -c 4 -g 1 --output 'out.{rank}' ./work     4 cores, a GPU each\n"
-    "  dragon-pg --pmi -n 1 ./master : -n 63 ./worker            two programs, one MPI\n"
+    "  dragon-pg --pmi -n 1 ./master : -n 63 ./worker           two programs, one job\n"
     "\n"
     "Runs programs as one group of ranks over the nodes of the runtime and waits for\n"
     "it; outside a runtime it starts one on this host. The exit code is that of the\n"
