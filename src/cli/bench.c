@@ -81,12 +81,15 @@ static bool take_option(void *arg, int id, const char *value, dragon_error_t *er
     }
 }
 
+static const char *const operands[] = {"launch", NULL};
+
 static const struct options command = {
     .command = "dragon-bench",
     .usage = "WORD [OPTION...]",
     .about = about,
     .rows = rows,
     .take = take_option,
+    .operands = operands,
 };
 
 static const struct bench_word *find_word(const char *name)

@@ -205,18 +205,26 @@ static size_t count_different(struct cores *cores)
     return different;
 }
 
-static bool asks(const struct pg_policy *policy)
+static bool asks_cores(const struct pg_policy *policy)
 {
-    return policy->cores || policy->core_list || policy->gpus > 0 || policy->gpu_list;
+    return policy->cores || policy->core_list;
+}
+
+static bool asks_gpus(const struct pg_policy *policy)
+{
+    return policy->gpus > 0 || policy->gpu_list;
 }
 
 void pg_show_sharing(const struct pg_command *command, const dragon_group_t *group)
 {
     struct cores cores = {0};
     uint32_t sharing = 0;
-    bool minds = command->pmi || asks(&command->all.policy), good = true;
-    for (size_t i = 0; i < command->count; i++)
-        minds = minds || asks(&command->parts[i].policy);
+    bool gpus = asks_gpus(&command->all.policy), good = true;
+    bool minds = command->pmi || gpus || asks_cores(&command->all.policy);
+    for (size_t i = 0; i < command->count; i++) {
+        gpus = gpus || asks_gpus(&command->parts[i].policy);
+        minds = minds || gpus || asks_cores(&command->parts[i].policy);
+    }
     for (uint32_t rank = 0; minds && good && rank < dragon_group_size(group); rank++) {
         dragon_rank_place_t place;
         if (dragon_group_rank_place(group, rank, &place) != DRAGON_OK || !place.shared)
@@ -224,10 +232,11 @@ void pg_show_sharing(const struct pg_command *command, const dragon_group_t *gro
         sharing++;
         good = add_cores(&cores, place.node, place.cores);
     }
-    if (sharing && good)
-        log_notice("%u rank%s %s %zu core%s or their GPUs with others; use --on-full=wait to wait "
-                   "for free ones",
-                   sharing, sharing == 1 ? "" : "s", sharing == 1 ? "shares" : "share",
-                   count_different(&cores), cores.count == 1 ? "" : "s");
+    if (sharing && good) {
+        size_t count = count_different(&cores);
+        log_notice("%u rank%s %zu core%s%s with others; use --on-full=wait to wait for free ones",
+                   sharing, sharing == 1 ? " shares" : "s share", count, count == 1 ? "" : "s",
+                   gpus ? ", or GPUs," : "");
+    }
     free(cores.numbers);
 }

@@ -69,12 +69,26 @@ static bool put_env(json_t *object, char *const *env)
     return good;
 }
 
+// "a,b" as a list.
+static bool put_hosts(json_t *object, const char *hosts)
+{
+    json_t *list = hosts ? json_array() : NULL;
+    if (!hosts)
+        return true;
+    bool good = list != NULL;
+    for (const char *at = hosts; good && *at; at += strcspn(at, ","), at += *at == ',')
+        good = json_array_append_new(list, json_stringn(at, strcspn(at, ","))) == 0;
+    if (good)
+        return put(object, "hosts", list);
+    json_decref(list);
+    return false;
+}
+
 static bool put_policy(json_t *object, const struct pg_policy *policy, char *const *env)
 {
     json_t *said = json_object();
     bool good =
-        said && put_text(said, "hosts", policy->hosts) &&
-        put_text(said, "map", pg_map_name(policy->map)) &&
+        said && put_hosts(said, policy->hosts) && put_text(said, "map", pg_map_name(policy->map)) &&
         put_number(said, "ppn", policy->ppn, 0) && put_number(said, "cores", policy->cores, 0) &&
         put_text(said, "core_list", policy->core_list) &&
         put_text(said, "bind", pg_bind_name(policy->bind)) &&
