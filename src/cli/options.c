@@ -179,11 +179,13 @@ __attribute__((noreturn)) static void refuse_unknown(const struct options *optio
         if (count < NAMES_LIMIT)
             names[count++] = alias->name;
     snprintf(name, sizeof name, "%.*s", (int)length, word);
-    const char *near = word_nearest(name, names, count);
-    // What was shortened is a guess as good.
-    for (size_t i = 0; !near && i < count; i++)
+    // What was cut short is more likely than what was misspelt.
+    const char *near = NULL;
+    for (size_t i = 0; !near && length > 1 && i < count; i++)
         if (strncmp(names[i], word, length) == 0)
             near = names[i];
+    if (!near)
+        near = word_nearest(name, names, count);
     if (near)
         options_refuse(options, "no option --%.*s; did you mean --%s?", (int)length, word, near);
     options_refuse(options, "no option --%.*s", (int)length, word);

@@ -26,18 +26,38 @@ static bool is_coloured(void)
            strcmp(terminal, "dumb") != 0;
 }
 
+// From the column on, in lines that fit.
+static void print_wrapped(const char *text, int column)
+{
+    int at = column;
+    while (*text) {
+        int length = (int)strcspn(text, " ");
+        if (at > column && at + 1 + length > HELP_WIDTH) {
+            printf("\n%*s", column, "");
+            at = column;
+        }
+        at += printf("%s%.*s", at > column ? " " : "", length, text);
+        text += length;
+        text += *text == ' ';
+    }
+    printf("\n");
+}
+
 static void print_row(const struct option_row *row)
 {
     char left[80];
     int used = snprintf(left, sizeof left, "  %c%c%s --%s%s%s", row->letter ? '-' : ' ',
                         row->letter ? row->letter : ' ', row->letter ? "," : " ", row->name,
                         row->argument ? " " : "", row->argument ? row->argument : "");
-    if (used < HELP_COLUMN)
-        printf("%-*s%s\n", HELP_COLUMN, left, row->help);
-    else if (used + 2 + (int)strlen(row->help) <= HELP_WIDTH)
+    if (used >= HELP_COLUMN && used + 2 + (int)strlen(row->help) <= HELP_WIDTH) {
         printf("%s  %s\n", left, row->help);
+        return;
+    }
+    if (used < HELP_COLUMN)
+        printf("%-*s", HELP_COLUMN, left);
     else
-        printf("%s\n%*s%s\n", left, HELP_COLUMN, "", row->help);
+        printf("%s\n%*s", left, HELP_COLUMN, "");
+    print_wrapped(row->help, HELP_COLUMN);
 }
 
 static void print_variables(const struct options *options)

@@ -226,7 +226,9 @@ dragon_err_t pg_group_create(const struct pg_command *command, dragon_runtime_t 
                              dragon_group_t **group_out, dragon_error_t *error)
 {
     dragon_group_t *group = NULL;
-    if (!runtime && command->warn_signal && !command->limit_ms)
+    // The runtime that dragon-run will start knows the allocation's end from these.
+    bool has_end = command->limit_ms || getenv("DRAGON_WALLTIME") || getenv("SLURM_JOB_END_TIME");
+    if (!runtime && command->warn_signal && !has_end)
         return err_set(error, DRAGON_ERR_INVAL, "--signal needs --timeout outside a runtime");
     dragon_err_t err = runtime ? dragon_group_create(runtime, &group, error) : DRAGON_OK;
     if (err == DRAGON_OK && runtime)
