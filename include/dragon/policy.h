@@ -24,6 +24,8 @@
 
 #include <dragon/runtime.h>
 
+#include <stddef.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
