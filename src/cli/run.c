@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "cli/options.h"
+#include "cli/places.h"
 #include "cli/run.h"
 #include "proc/sweep.h"
 
@@ -201,11 +202,11 @@ static void watch_terminal(struct run *run)
 static bool make_directories(struct run *run, dragon_error_t *error)
 {
     const struct run_options *options = &run->options;
-    const char *places[] = {getenv("TMPDIR"), getenv("XDG_RUNTIME_DIR"), "/tmp"};
+    const char *places[PLACES_LIMIT];
+    size_t place_count = places_list(places);
     const char *shm_place = options->shm_base_dir ? options->shm_base_dir : "/dev/shm";
-    run->run_dir = options->base_dir
-                       ? sweep_make_directory(&options->base_dir, 1, error)
-                       : sweep_make_directory(places, sizeof places / sizeof *places, error);
+    run->run_dir = options->base_dir ? sweep_make_directory(&options->base_dir, 1, error)
+                                     : sweep_make_directory(places, place_count, error);
     if (run->run_dir)
         run->shm_dir = sweep_make_directory(&shm_place, 1, NULL);
     // Without /dev/shm MPI libraries share memory through files below the other directory.
