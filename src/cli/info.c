@@ -5,6 +5,8 @@
 #include "config.h"
 
 #include "cli/info.h"
+
+#include "base/words.h"
 #include "cli/info_doctor.h"
 #include "cli/options.h"
 #include "cli/places.h"
@@ -37,7 +39,7 @@ enum { WORDS = sizeof words / sizeof *words };
 
 static const struct option_row rows[] = {
     {OPTION_JSON, 0, "json", NULL, NULL, "print one JSON object, for programs"},
-    {OPTION_RUNTIME, 0, "runtime", "PATH", NULL, "this runtime: its directory, or its socket"},
+    {OPTION_RUNTIME, 0, "runtime", "DIR", NULL, "this runtime, by its directory or its socket"},
     {'q', 'q', "quiet", NULL, NULL, "no notices"},
     {'v', 'v', "verbose", NULL, NULL, "more: each core of the nodes, and who uses it"},
     {0},
@@ -78,12 +80,15 @@ static bool take_option(void *arg, int id, const char *value, dragon_error_t *er
     }
 }
 
+static const char *const names[] = {"nodes", "groups", "ranks", "gpus", "runtimes", "doctor", NULL};
+
 static const struct options command = {
     .command = "dragon-info",
     .usage = "[OPTION...] [nodes|groups|ranks|gpus|runtimes|doctor] [GROUP]",
     .about = about,
     .rows = rows,
     .take = take_option,
+    .operands = names,
 };
 
 static const struct word *find_word(const char *name)
@@ -92,6 +97,18 @@ static const struct word *find_word(const char *name)
         if (strcmp(words[i].name, name) == 0)
             return &words[i];
     return NULL;
+}
+
+static void refuse_word(const struct options *options, const char *name)
+{
+    const char *nearest = word_nearest(name, names, sizeof names / sizeof *names - 1);
+    if (nearest)
+        options_refuse(options, "nothing to show by the name of \"%s\" (is %s meant?)", name,
+                       nearest);
+    options_refuse(options,
+                   "nothing to show by the name of \"%s\" (there are nodes, groups, ranks, gpus, "
+                   "runtimes and doctor)",
+                   name);
 }
 
 // Options are taken before the words, between them and behind them.
@@ -113,10 +130,7 @@ static void parse(struct given *given, int argc, char **argv)
     bool alone =
         given->name && (strcmp(given->name, "runtimes") == 0 || strcmp(given->name, "doctor") == 0);
     if (!given->word && !alone)
-        options_refuse(&options,
-                       "nothing is known of \"%s\" (there are nodes, groups, ranks, gpus, "
-                       "runtimes and doctor)",
-                       given->name);
+        refuse_word(&options, given->name);
     if (given->group && (alone || !given->word->takes_group))
         options_refuse(&options, "%s takes no further word: \"%s\"", given->name, given->group);
 }
