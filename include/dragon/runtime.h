@@ -64,8 +64,7 @@ DRAGON_API const char *dragon_runtime_identity(const dragon_runtime_t *runtime);
  * first node in SLURM_JOB_END_TIME, or dragon-run was told with --walltime.
  *
  * NOT_FOUND: nobody said. */
-DRAGON_API dragon_err_t dragon_runtime_time_left(const dragon_runtime_t *runtime,
-                                                 uint64_t *ms_out);
+DRAGON_API dragon_err_t dragon_runtime_time_left(const dragon_runtime_t *runtime, uint64_t *ms_out);
 
 /* The release of the library, "0.1.0". Static. */
 DRAGON_API const char *dragon_version(void);

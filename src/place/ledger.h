@@ -7,10 +7,11 @@
 #include "place/machine.h"
 
 struct ledger_node {
-    const char *name, *host;       // borrowed
-    const struct machine *machine; // owned by the ledger, shared by nodes that are alike; NULL: not described
-    uint16_t *core_users;          // owned, one a core
-    uint16_t *tile_users;          // owned, MACHINE_TILES a GPU
+    const char *name, *host; // borrowed
+    const struct machine
+        *machine; // owned by the ledger, shared by nodes that are alike; NULL: not described
+    uint16_t *core_users;           // owned, one a core
+    uint16_t *tile_users;           // owned, MACHINE_TILES a GPU
     uint32_t free_cores, free_gpus; // without users
 };
 
@@ -36,7 +37,8 @@ void ledger_give_core(struct ledger *ledger, uint32_t node, uint16_t core);
 void ledger_take_gpu(struct ledger *ledger, uint32_t node, uint16_t unit);
 void ledger_give_gpu(struct ledger *ledger, uint32_t node, uint16_t unit);
 
-uint32_t ledger_gpu_users(const struct ledger *ledger, uint32_t node, uint32_t gpu);   // of any tile
-uint32_t ledger_unit_users(const struct ledger *ledger, uint32_t node, uint16_t unit); // most of any tile
+uint32_t ledger_gpu_users(const struct ledger *ledger, uint32_t node, uint32_t gpu); // of any tile
+uint32_t ledger_unit_users(const struct ledger *ledger, uint32_t node,
+                           uint16_t unit); // most of any tile
 
 #endif

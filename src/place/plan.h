@@ -30,26 +30,26 @@ struct plan_request {
 struct plan_slot {
     const uint16_t *cores, *units; // cores and GPU units, both of the node
     uint16_t core_count, unit_count;
-    uint8_t bind;      // dragon_bind_t, not UNSET
-    bool hide_gpus;    // it asked for none: it is to see none
-    bool shared;       // one of them has another user
+    uint8_t bind;   // dragon_bind_t, not UNSET
+    bool hide_gpus; // it asked for none: it is to see none
+    bool shared;    // one of them has another user
 };
 
-struct plan_part; // the ranks of one template
+struct plan_part;  // the ranks of one template
 struct plan_slice; // the slots of one node
 
 struct plan {
     uint32_t first_rank, size; // numbers first_rank .. first_rank + size - 1
     uint32_t nodes;            // of the runtime
     uint32_t part_count;
-    struct plan_part *parts;      // owned
+    struct plan_part *parts; // owned
     uint32_t slice_count;
-    struct plan_slice **slices;   // owned: the different ones; NULL entries: not known here
-    uint32_t *slice_of_node;      // owned: index into slices
-    uint32_t *node_of_rank;       // owned, by rank - first_rank
-    uint32_t *local_of_rank;      // owned: its place among the ranks of its node, in rank order
-    uint32_t *count_on;           // owned: ranks on each node
-    bool shared;                  // some core or GPU has more than one user
+    struct plan_slice **slices; // owned: the different ones; NULL entries: not known here
+    uint32_t *slice_of_node;    // owned: index into slices
+    uint32_t *node_of_rank;     // owned, by rank - first_rank
+    uint32_t *local_of_rank;    // owned: its place among the ranks of its node, in rank order
+    uint32_t *count_on;         // owned: ranks on each node
+    bool shared;                // some core or GPU has more than one user
 };
 
 // Makes the plan and takes what it gives away from the ledger.
