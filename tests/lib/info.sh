@@ -9,8 +9,11 @@ json_value()
 {
     python3 -c '
 import json, sys
-it = json.load(open(sys.argv[1]))
-print(eval(sys.argv[2]))' "$1" "$2"
+try:
+    it = json.load(open(sys.argv[1]))
+    print(eval(sys.argv[2]))
+except Exception as problem:
+    sys.exit("%s: %s" % (type(problem).__name__, problem))' "$1" "$2"
 }
 
 # json_is TEXT EXPRESSION EXPECTED: of the last command's output
