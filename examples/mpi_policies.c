@@ -11,7 +11,7 @@
  * Slurm (jobs/mpi_policies.pbs and jobs/mpi_policies.slurm are complete scripts):
  *
  *     dragon-run ./mpi_policies ./mpi_hello
- *     DRAGON_GPUS=nvidia:2 dragon-run --test-hosts 2 ./mpi_policies ./mpi_hello
+ *     dragon-run --test-hosts 2 --gpus nvidia:4 ./mpi_policies ./mpi_hello
  *     mpiexec -n 2 --map-by ppr:1:node --hostfile $PBS_NODEFILE dragon-run ./mpi_policies ./mpi_hello
  *     srun --mpi=pmix -N2 -n2 dragon-run ./mpi_policies ./mpi_hello
  */

@@ -10,7 +10,7 @@
  * Slurm (jobs/policies.pbs and jobs/policies.slurm are complete scripts):
  *
  *     dragon-run ./policies
- *     DRAGON_GPUS=nvidia:2 dragon-run --test-hosts 2 ./policies
+ *     dragon-run --test-hosts 2 --gpus nvidia:4 ./policies
  *     mpiexec -n 2 --map-by ppr:1:node --hostfile $PBS_NODEFILE dragon-run ./policies
  *     srun --mpi=pmix -N2 -n2 dragon-run ./policies
  */
