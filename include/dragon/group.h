@@ -57,9 +57,10 @@ typedef enum dragon_group_state {
 /* What happens when the cores or GPUs that were asked for are in use. */
 typedef enum dragon_full {
     DRAGON_FULL_UNSET = 0, /* SHARE when no policy asks for cores or GPUs or binding, else WAIT */
-    DRAGON_FULL_SHARE = 1, /* cores that are used least are shared; GPUs too when they were asked for */
-    DRAGON_FULL_WAIT = 2,  /* the group waits in the order of asking */
-    DRAGON_FULL_FAIL = 3   /* the start fails at once with FULL */
+    DRAGON_FULL_SHARE =
+        1, /* cores that are used least are shared; GPUs too when they were asked for */
+    DRAGON_FULL_WAIT = 2, /* the group waits in the order of asking */
+    DRAGON_FULL_FAIL = 3  /* the start fails at once with FULL */
 } dragon_full_t;
 
 /* What happens when a rank fails: exits with another code than 0, or is killed. */
@@ -227,12 +228,12 @@ DRAGON_API dragon_err_t dragon_group_write(dragon_group_t *group, uint32_t rank,
 /* ---- events ---- */
 
 typedef enum dragon_event_kind {
-    DRAGON_EVENT_QUEUED = 1,    /* text: what it waits for */
-    DRAGON_EVENT_STARTED = 2,   /* every node is ready */
-    DRAGON_EVENT_RANK_UP = 3,   /* rank, node, pid */
-    DRAGON_EVENT_RANK_DOWN = 4, /* rank, node, pid, code */
+    DRAGON_EVENT_QUEUED = 1,     /* text: what it waits for */
+    DRAGON_EVENT_STARTED = 2,    /* every node is ready */
+    DRAGON_EVENT_RANK_UP = 3,    /* rank, node, pid */
+    DRAGON_EVENT_RANK_DOWN = 4,  /* rank, node, pid, code */
     DRAGON_EVENT_RANK_AGAIN = 5, /* the same; it will be started again */
-    DRAGON_EVENT_ENDED = 6      /* code; text: the cause. The last one */
+    DRAGON_EVENT_ENDED = 6       /* code; text: the cause. The last one */
 } dragon_event_kind_t;
 
 typedef struct dragon_event {

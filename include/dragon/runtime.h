@@ -57,12 +57,14 @@ DRAGON_API const char *dragon_runtime_node_name(const dragon_runtime_t *runtime)
 /* The path of the socket of this node's agent. Valid until detach. */
 DRAGON_API const char *dragon_runtime_path(const dragon_runtime_t *runtime);
 
+/* A text that no other runtime has, the same on all its nodes. Valid until detach. */
+DRAGON_API const char *dragon_runtime_identity(const dragon_runtime_t *runtime);
+
 /* How much of the allocation's time is left, in milliseconds, 0 when it is over: as the batch system told the
  * first node in SLURM_JOB_END_TIME, or dragon-run was told with --walltime.
  *
  * NOT_FOUND: nobody said. */
-DRAGON_API dragon_err_t dragon_runtime_time_left(const dragon_runtime_t *runtime,
-                                                 uint64_t *ms_out);
+DRAGON_API dragon_err_t dragon_runtime_time_left(const dragon_runtime_t *runtime, uint64_t *ms_out);
 
 /* The release of the library, "0.1.0". Static. */
 DRAGON_API const char *dragon_version(void);

@@ -40,15 +40,15 @@ typedef struct dragon_core {
 
 typedef struct dragon_node {
     uint32_t number;
-    const char *name;         /* of the node */
-    const char *host;         /* of its host; several nodes may have the same */
-    uint32_t cores;           /* entries of core[] */
-    uint32_t free_cores;      /* without users */
-    uint32_t threads;         /* hardware threads */
+    const char *name;           /* of the node */
+    const char *host;           /* of its host; several nodes may have the same */
+    uint32_t cores;             /* entries of core[] */
+    uint32_t free_cores;        /* without users */
+    uint32_t threads;           /* hardware threads */
     uint32_t numa, l3, sockets; /* how many */
-    uint64_t memory_bytes;    /* of the host, divided by its nodes */
-    uint32_t gpus;            /* entries of gpu[] */
-    uint32_t free_gpus;       /* without users */
+    uint64_t memory_bytes;      /* of the host, divided by its nodes */
+    uint32_t gpus;              /* entries of gpu[] */
+    uint32_t free_gpus;         /* without users */
     const dragon_core_t *core;
     const dragon_gpu_t *gpu;
 } dragon_node_t;
@@ -59,11 +59,11 @@ typedef struct dragon_group_info {
     const char *descriptor; /* for dragon_group_attach */
     dragon_group_state_t state;
     uint32_t ranks, running;
-    uint32_t owner_node;    /* of the client that started it */
-    int owner_pid;          /* 0: it is gone */
-    uint64_t age_ms;        /* since it was asked for */
+    uint32_t owner_node; /* of the client that started it */
+    int owner_pid;       /* 0: it is gone */
+    uint64_t age_ms;     /* since it was asked for */
     int pmi, detached;
-    const char *waits_for;  /* of a queued one, "" else */
+    const char *waits_for; /* of a queued one, "" else */
 } dragon_group_info_t;
 
 typedef struct dragon_rank_info {

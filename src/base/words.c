@@ -1,52 +1,55 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Guessing which word was meant: see words.h.
+// The distance of words: optimal string alignment, three rows of the usual table.
 #include "config.h"
-
-#include "base/words.h"
 
 #include "base/base.h"
 
-enum { LENGTH_LIMIT = 64, SHORT_WORD = 3 };
+enum { WORD_LIMIT = 64, DISTANCE_LIMIT = 2 };
 
-static unsigned least(unsigned a, unsigned b, unsigned c)
+static size_t smaller(size_t a, size_t b)
 {
-    unsigned less = a < b ? a : b;
-    return less < c ? less : c;
+    return a < b ? a : b;
 }
 
-// The edit distance, with two neighbours swapped as one step: three rows of the table are kept.
-static unsigned distance(const char *a, size_t a_length, const char *b, size_t b_length)
+// Both lengths are below WORD_LIMIT.
+static size_t distance_of(const char *a, size_t a_length, const char *b, size_t b_length)
 {
-    unsigned rows[3][LENGTH_LIMIT + 1];
+    size_t rows[3][WORD_LIMIT];
+    size_t *before = rows[0], *above = rows[1], *row = rows[2];
     for (size_t k = 0; k <= b_length; k++)
-        rows[0][k] = (unsigned)k;
+        row[k] = k;
     for (size_t i = 1; i <= a_length; i++) {
-        unsigned *row = rows[i % 3];
-        const unsigned *above = rows[(i + 2) % 3], *before = rows[(i + 1) % 3];
-        row[0] = (unsigned)i;
+        size_t *oldest = before;
+        before = above;
+        above = row;
+        row = oldest;
+        row[0] = i;
         for (size_t k = 1; k <= b_length; k++) {
-            row[k] = least(above[k] + 1, row[k - 1] + 1, above[k - 1] + (a[i - 1] != b[k - 1]));
-            if (i > 1 && k > 1 && a[i - 1] == b[k - 2] && a[i - 2] == b[k - 1] &&
-                before[k - 2] + 1 < row[k])
-                row[k] = before[k - 2] + 1;
+            row[k] = smaller(above[k] + 1, row[k - 1] + 1);
+            row[k] = smaller(row[k], above[k - 1] + (a[i - 1] != b[k - 1]));
+            if (i > 1 && k > 1 && a[i - 1] == b[k - 2] && a[i - 2] == b[k - 1])
+                row[k] = smaller(row[k], before[k - 2] + 1);
         }
     }
-    return rows[a_length % 3][b_length];
+    return row[b_length];
 }
 
 const char *word_nearest(const char *word, const char *const *words, size_t count)
 {
     size_t length = strlen(word);
-    unsigned least_so_far = length <= SHORT_WORD ? 2 : 3;
+    if (length >= WORD_LIMIT)
+        return NULL;
     const char *nearest = NULL;
-    for (size_t i = 0; i < count && length && length <= LENGTH_LIMIT; i++) {
+    size_t best = smaller(DISTANCE_LIMIT, length / 2) + 1;
+    for (size_t i = 0; i < count; i++) {
         size_t other = strlen(words[i]);
-        if (other > LENGTH_LIMIT)
+        // Words whose lengths differ by as much cannot be nearer.
+        if (other >= WORD_LIMIT || (other > length ? other - length : length - other) >= best)
             continue;
-        unsigned here = distance(word, length, words[i], other);
-        if (here < least_so_far) {
-            least_so_far = here;
+        size_t distance = distance_of(word, length, words[i], other);
+        if (distance < best) {
+            best = distance;
             nearest = words[i];
         }
     }

@@ -6,8 +6,9 @@
 
 #include <stddef.h>
 
-// The one of `count` words that is nearest to `word`: at most two letters wrong, missing, too many or
-// swapped, one in words of up to three letters. The first of several; NULL: none is near.
+// The one of `words` that is fewest typing mistakes away from `word`: letters that are wrong, missing, too
+// many, or swapped with the next. At most two, and not more than half of the word. Of equally near ones the
+// first. NULL: nothing is near.
 const char *word_nearest(const char *word, const char *const *words, size_t count);
 
 #endif

@@ -37,6 +37,9 @@ struct bench_word {
 
 extern const struct bench_part bench_launch_parts[]; // bench_launch.c
 
+// bench_plan.c
+void bench_plan(struct bench *bench);
+
 // bench_steady.c
 void bench_idle(struct bench *bench);
 void bench_series_mpi(struct bench *bench);

@@ -300,6 +300,7 @@ const struct bench_part bench_launch_parts[] = {
     {"one-node", "a runtime of one node that runs true", bench_one_node},
     {"spawn", "many ranks of true as one group", bench_spawn},
     {"mpi", "MPI programs in a running runtime", bench_mpi},
+    {"plan", "plans of 10,000 nodes, computed and weighed", bench_plan},
     {"series", "many groups one after another", bench_series},
     {0},
 };

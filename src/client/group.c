@@ -1,100 +1,87 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Groups on the library's side: what is asked for, the start, output and input while it runs, and what
-// is known of the end.
-//
-// Output is granted by credits: what has been written out is given back to the node that sent it. A
-// group is over when the runtime has said so and everything it wrote has been written out.
+// The life of groups: made, started, waited for, stopped, destroyed; and what is known of them.
 #include "config.h"
 
 #include "client/client.h"
-#include "client/stream.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <unistd.h>
-#include <uthash.h>
 
-enum {
-    START_MS = 70000,         // the runtime's own limit is 60 s; it answers first
-    CREDIT_STEP = 16 << 10,   // smaller grants are not worth a message
-    WAITING_ENOUGH = 64 << 10 // no grants while more than this waits to be written
-};
-
-enum group_state { GROUP_NEW, GROUP_STARTING, GROUP_RUNNING, GROUP_OVER };
-
-struct dragon_group {
-    struct dragon_runtime *runtime; // borrowed
-    struct group_spec spec;
-    enum group_state state;
-    bool label;
-    int input_fd;
-    uint64_t id;
-    uint32_t request;
-    uint32_t size, rank0_node;
-    struct source input;
-    bool output_open, input_open;
-    uint64_t out_mark, err_mark; // where its last byte is in the runtime's sinks
-    uint32_t *owed;              // owned: bytes of each node, written out and not yet granted
-    dragon_rank_status_t *ranks; // owned, `size`; ended -1: nothing known
-    bool done;                   // the runtime has said so
-    bool output_broken;          // told the runtime to stop because of that
-    int exit_code;
-    char *cause; // owned
-    dragon_err_t start_err;
-    UT_hash_handle hh;
-};
-
-static void ask_signal(struct dragon_runtime *runtime, uint64_t id, int rank, int signal,
-                       enum signal_why why)
+struct dragon_group *group_create(struct dragon_runtime *runtime)
 {
-    struct pack body = PACK_EMPTY;
-    pack_u64(&body, id);
-    pack_i32(&body, rank);
-    pack_u32(&body, (uint32_t)signal);
-    pack_u8(&body, why);
-    runtime_send(runtime, GC_SIGNAL, &body);
-    loop_later_run(runtime->loop);
-}
-
-// A group that nobody waits for any more, or that cannot be run here, is stopped at once.
-static void stop_unwanted(struct dragon_runtime *runtime, uint64_t id)
-{
-    ask_signal(runtime, id, DRAGON_ALL_RANKS, SIGTERM, SIGNAL_DISCARD);
-}
-
-// ---- life cycle
-
-dragon_err_t dragon_group_create(dragon_runtime_t *runtime, char *const argv[],
-                                 dragon_group_t **group_out, dragon_error_t *error)
-{
-    if (!argv || !argv[0])
-        return err_set(error, DRAGON_ERR_INVAL, "a group needs a program");
     struct dragon_group *group = calloc(1, sizeof *group);
     if (!group)
-        return err_set(error, DRAGON_ERR_NOMEM, "out of memory");
-    *group = (struct dragon_group){.runtime = runtime, .input_fd = -1, .exit_code = -1};
-    group->spec.place.ranks = -1;
-    group->spec.grace_ms = 5000;
-    group->spec.argv = strv_copy(argv);
-    group->spec.env = strv_copy(environ);
-    group->spec.cwd = getcwd(NULL, 0);
-    if (!group->spec.argv || !group->spec.env || !group->spec.cwd) {
-        int problem = errno;
+        return NULL;
+    group->place_text = calloc(1, sizeof *group->place_text);
+    if (!group->place_text) {
+        free(group);
+        return NULL;
+    }
+    group->runtime = runtime;
+    group->input_fd = -1;
+    group->asked.input_rank = GROUP_NO_RANK;
+    group->asked.grace_ms = 5000;
+    group->output.last = &group->output.first;
+    return group;
+}
+
+dragon_err_t dragon_group_create(dragon_runtime_t *runtime, dragon_group_t **group_out,
+                                 dragon_error_t *error)
+{
+    struct dragon_group *group = group_create(runtime);
+    if (group)
+        group->asked.env = strv_copy(environ);
+    if (!group || !group->asked.env) {
         dragon_group_destroy(group);
-        return err_set_errno(error, problem, "cannot tell the working directory");
+        return err_set(error, DRAGON_ERR_NOMEM, "out of memory");
     }
     *group_out = group;
     return DRAGON_OK;
 }
 
-static void close_streams(struct dragon_group *group)
+dragon_err_t dragon_group_start_process(dragon_runtime_t *runtime, char *const argv[],
+                                        const dragon_policy_t *policy, dragon_group_t **group_out,
+                                        dragon_error_t *error)
 {
-    if (group->output_open)
-        runtime_close_output(group->runtime);
-    if (group->input_open)
-        source_fini(&group->input);
-    group->output_open = group->input_open = false;
+    dragon_template_t *process_template = NULL;
+    dragon_group_t *group = NULL;
+    dragon_err_t err = dragon_template_create(argv, &process_template, error);
+    if (err == DRAGON_OK)
+        err = dragon_group_create(runtime, &group, error);
+    if (err == DRAGON_OK && dragon_template_set_policy(process_template, policy) != DRAGON_OK)
+        err = err_set(error, DRAGON_ERR_NOMEM, "out of memory");
+    if (err == DRAGON_OK)
+        err = dragon_group_add(group, process_template, 1, error);
+    if (err == DRAGON_OK)
+        err = dragon_group_start(group, error);
+    dragon_template_destroy(process_template);
+    if (err != DRAGON_OK) {
+        dragon_group_destroy(group);
+        return err;
+    }
+    *group_out = group;
+    return DRAGON_OK;
+}
+
+static void group_free(struct dragon_group *group)
+{
+    if (group->run)
+        run_detach(group->run, group);
+    events_forget(group->runtime, group);
+    output_forget(group);
+    input_close(group);
+    group_forget_plan(group);
+    for (uint32_t i = 0; i < group->member_count; i++)
+        dragon_template_destroy(group->members[i].process_template);
+    free(group->members);
+    policy_fini(&group->policy);
+    group_spec_fini(&group->asked);
+    free(group->place_text->cores);
+    free(group->place_text->gpus);
+    free(group->place_text);
+    free(group);
 }
 
 void dragon_group_destroy(dragon_group_t *group)
@@ -102,497 +89,261 @@ void dragon_group_destroy(dragon_group_t *group)
     if (!group)
         return;
     struct dragon_runtime *runtime = group->runtime;
-    if (group->state == GROUP_RUNNING) {
-        stop_unwanted(runtime, group->id);
-        HASH_DEL(runtime->groups, group);
+    struct run *run = group->run;
+    if (run && run->owner == group && !run->done && runtime->link) {
+        if (!group->asked.detached) {
+            // Without a number yet its start's answer finds no owner, and drops it then.
+            if (run->id)
+                run_ask(run, GROUP_ALL_RANKS, SIGTERM, ASK_DROP);
+        } else if (run->start) {
+            // Who reads its input is not known before it is started.
+            group->abandoned = true;
+            group->on_event = NULL;
+            events_forget(runtime, group);
+            return;
+        } else {
+            input_end_all(group);
+        }
     }
-    if (runtime->starting == group)
-        runtime->starting = NULL;
-    close_streams(group);
-    group_spec_fini(&group->spec);
-    free(group->owed);
-    free(group->ranks);
-    free(group->cause);
-    free(group);
-}
-
-// ---- what is asked for
-
-dragon_err_t dragon_group_set_count(dragon_group_t *group, uint32_t ranks)
-{
-    if (ranks == 0 || ranks > PLAN_RANK_LIMIT)
-        return DRAGON_ERR_INVAL;
-    if (group->state != GROUP_NEW)
-        return DRAGON_ERR_STATE;
-    group->spec.place.ranks = ranks;
-    return DRAGON_OK;
-}
-
-dragon_err_t dragon_group_set_ppn(dragon_group_t *group, uint32_t ranks)
-{
-    if (ranks == 0 || ranks > PLAN_RANK_LIMIT)
-        return DRAGON_ERR_INVAL;
-    if (group->state != GROUP_NEW)
-        return DRAGON_ERR_STATE;
-    group->spec.place.ppn = ranks;
-    return DRAGON_OK;
-}
-
-dragon_err_t dragon_group_set_map(dragon_group_t *group, dragon_map_t map)
-{
-    if (map != DRAGON_MAP_BLOCK && map != DRAGON_MAP_CYCLIC)
-        return DRAGON_ERR_INVAL;
-    if (group->state != GROUP_NEW)
-        return DRAGON_ERR_STATE;
-    group->spec.place.order = map == DRAGON_MAP_CYCLIC ? PLAN_CYCLIC : PLAN_BLOCK;
-    return DRAGON_OK;
-}
-
-dragon_err_t dragon_group_set_pmi(dragon_group_t *group, int on)
-{
-    if (group->state != GROUP_NEW)
-        return DRAGON_ERR_STATE;
-    group->spec.pmi = group->spec.place.per_core = on != 0;
-    return DRAGON_OK;
-}
-
-dragon_err_t dragon_group_set_env(dragon_group_t *group, const char *name, const char *value)
-{
-    if (!name || !*name || strchr(name, '='))
-        return DRAGON_ERR_INVAL;
-    if (group->state != GROUP_NEW)
-        return DRAGON_ERR_STATE;
-    if (!value)
-        env_unset(group->spec.env, name);
-    else if (!env_set(&group->spec.env, name, value))
-        return DRAGON_ERR_NOMEM;
-    return DRAGON_OK;
-}
-
-dragon_err_t dragon_group_set_cwd(dragon_group_t *group, const char *directory)
-{
-    char *cwd = NULL;
-    if (!directory || !*directory)
-        return DRAGON_ERR_INVAL;
-    if (group->state != GROUP_NEW)
-        return DRAGON_ERR_STATE;
-    if (directory[0] == '/')
-        cwd = strdup(directory);
-    else if (asprintf(&cwd, "%s/%s", group->spec.cwd, directory) < 0)
-        cwd = NULL;
-    if (!cwd)
-        return DRAGON_ERR_NOMEM;
-    free(group->spec.cwd);
-    group->spec.cwd = cwd;
-    return DRAGON_OK;
-}
-
-dragon_err_t dragon_group_set_label(dragon_group_t *group, int on)
-{
-    if (group->state != GROUP_NEW)
-        return DRAGON_ERR_STATE;
-    group->label = on != 0;
-    return DRAGON_OK;
-}
-
-dragon_err_t dragon_group_set_input(dragon_group_t *group, int fd)
-{
-    if (group->state != GROUP_NEW)
-        return DRAGON_ERR_STATE;
-    group->input_fd = fd;
-    group->spec.input = fd >= 0;
-    return DRAGON_OK;
-}
-
-dragon_err_t dragon_group_set_time_limit(dragon_group_t *group, uint64_t ms)
-{
-    if (group->state != GROUP_NEW)
-        return DRAGON_ERR_STATE;
-    group->spec.limit_ms = ms;
-    return DRAGON_OK;
-}
-
-dragon_err_t dragon_group_set_grace(dragon_group_t *group, uint32_t ms)
-{
-    if (group->state != GROUP_NEW)
-        return DRAGON_ERR_STATE;
-    group->spec.grace_ms = ms;
-    return DRAGON_OK;
-}
-
-// ---- output
-
-static void grant_node(struct dragon_group *group, uint32_t node)
-{
-    struct pack body = PACK_EMPTY;
-    pack_u64(&body, group->id);
-    pack_u32(&body, node);
-    pack_u32(&body, group->owed[node]);
-    group->owed[node] = 0;
-    runtime_send(group->runtime, GC_CREDIT, &body);
-}
-
-static void stop_for_broken_output(struct dragon_group *group)
-{
-    if (group->output_broken || group->done)
-        return;
-    group->output_broken = true;
-    dragon_group_stop(group);
-}
-
-static void grant_written(struct dragon_group *group)
-{
-    for (uint32_t node = 0; node < group->runtime->nodes; node++)
-        if (group->owed[node] >= CREDIT_STEP)
-            grant_node(group, node);
-}
-
-void groups_on_written(struct dragon_runtime *runtime)
-{
-    bool enough = sink_waiting(&runtime->out) + sink_waiting(&runtime->err) > WAITING_ENOUGH;
-    for (struct dragon_group *group = runtime->groups; group; group = group->hh.next) {
-        if (runtime->out.broken)
-            stop_for_broken_output(group);
-        if (!enough)
-            grant_written(group);
-    }
-}
-
-static int digits(uint32_t number)
-{
-    int count = 1;
-    while (number /= 10)
-        count++;
-    return count;
-}
-
-// Each line begins with its rank; a last line without an end gets one, so that nothing follows on it.
-static void add_labelled(struct dragon_group *group, struct sink *sink, uint32_t rank,
-                         const uint8_t *data, size_t length)
-{
-    char label[24];
-    int label_length = snprintf(label, sizeof label, "%*u: ", digits(group->size - 1), rank);
-    while (length > 0) {
-        const uint8_t *newline = memchr(data, '\n', length);
-        size_t line = newline ? (size_t)(newline - data) + 1 : length;
-        sink_add(sink, label, (size_t)label_length);
-        sink_add(sink, data, line);
-        if (!newline)
-            sink_add(sink, "\n", 1);
-        data += line;
-        length -= line;
-    }
-}
-
-// Standard error is for people: a line that one rank has begun there is ended before another's follows.
-static void add_error(const struct dragon_group *group, uint32_t rank, const uint8_t *data,
-                      size_t length)
-{
-    struct dragon_runtime *runtime = group->runtime;
-    struct open_line *line = &runtime->err_line;
-    if (length == 0)
-        return;
-    if (line->open && (line->group != group->id || line->rank != rank))
-        sink_add(&runtime->err, "\n", 1);
-    sink_add(&runtime->err, data, length);
-    *line = (struct open_line){.group = group->id, .rank = rank, .open = data[length - 1] != '\n'};
-}
-
-static bool on_output(struct dragon_group *group, struct unpack *unpack)
-{
-    struct dragon_runtime *runtime = group->runtime;
-    uint32_t node = unpack_u32(unpack), rank;
-    uint8_t stream;
-    const uint8_t *data;
-    size_t length;
-    if (unpack->failed || node >= runtime->nodes)
-        return false;
-    while (unpack_left(unpack) > 0) {
-        if (!output_unpack(unpack, &rank, &stream, &data, &length))
-            return false;
-        struct sink *sink = stream == OUTPUT_STDOUT ? &runtime->out : &runtime->err;
-        if (group->label)
-            add_labelled(group, sink, rank, data, length);
-        else if (stream == OUTPUT_STDERR)
-            add_error(group, rank, data, length);
-        else
-            sink_add(sink, data, length);
-        group->owed[node] += (uint32_t)length;
-    }
-    group->out_mark = runtime->out.added;
-    group->err_mark = runtime->err.added;
-    sink_flush(&runtime->out);
-    sink_flush(&runtime->err);
-    groups_on_written(runtime);
-    return true;
-}
-
-// ---- input
-
-static void on_input_data(void *arg, const void *data, size_t length)
-{
-    struct dragon_group *group = arg;
-    struct pack body = PACK_EMPTY;
-    pack_u64(&body, group->id);
-    pack_u32(&body, group->rank0_node);
-    pack_bytes(&body, data, length);
-    runtime_send(group->runtime, GC_INPUT, &body);
-}
-
-static bool on_taken(struct dragon_group *group, struct unpack *unpack)
-{
-    uint32_t bytes = unpack_u32(unpack);
-    if (!unpack_done(unpack))
-        return false;
-    if (group->input_open)
-        source_allow(&group->input, bytes);
-    return true;
-}
-
-// ---- the end
-
-static bool on_exits(struct dragon_group *group, struct unpack *unpack)
-{
-    struct rank_exit ended;
-    while (unpack_left(unpack) > 0) {
-        if (!rank_exit_unpack(unpack, &ended) || ended.rank >= group->size)
-            return false;
-        group->ranks[ended.rank] = (dragon_rank_status_t){
-            .node = ended.node,
-            .pid = ended.pid,
-            .ended = 1,
-            .exit_code = rank_exit_code(&ended),
-        };
-    }
-    return true;
-}
-
-static void group_set_cause(struct dragon_group *group, int code, const char *cause)
-{
-    free(group->cause);
-    group->cause = strdup(cause);
-    group->exit_code = code;
-}
-
-static bool on_done(struct dragon_group *group, struct unpack *unpack)
-{
-    int code = unpack_i32(unpack);
-    const char *cause = unpack_str(unpack);
-    if (!unpack_done(unpack))
-        return false;
-    if (group->output_broken)
-        group_set_cause(group, 128 + SIGPIPE, ""); // as silent as any writer into a closed pipe
-    else
-        group_set_cause(group, code, cause);
-    group->done = true;
-    // What we or our caller say next is to begin a line.
-    if (group->runtime->err_line.open && group->runtime->err_line.group == group->id) {
-        sink_add(&group->runtime->err, "\n", 1);
-        group->runtime->err_line.open = false;
-        group->err_mark = group->runtime->err.added;
-        sink_flush(&group->runtime->err);
-    }
-    return true;
-}
-
-void groups_on_runtime_lost(struct dragon_runtime *runtime)
-{
-    for (struct dragon_group *group = runtime->groups; group; group = group->hh.next) {
-        if (!group->done)
-            group_set_cause(group, 125, "the runtime has ended");
-        group->done = true;
-    }
+    group_free(group);
+    loop_later_run(runtime->loop);
 }
 
 // ---- the start
 
-static bool open_streams(struct dragon_group *group)
+// It never ran, or not to our knowledge.
+static void fail_start(struct run *run, dragon_err_t err, int code, const char *cause)
 {
-    struct dragon_runtime *runtime = group->runtime;
-    group->output_open = runtime_open_output(runtime);
-    if (!group->output_open || group->input_fd < 0)
-        return group->output_open;
-    group->input_open = true;
-    return source_init(&group->input, runtime->loop, group->input_fd, on_input_data, group);
+    if (run->start)
+        run->start->run = NULL;
+    run->start = NULL;
+    run->start_err = err;
+    run->lost = err == DRAGON_ERR_PEER;
+    run_end(run, code, cause);
 }
 
-static bool group_run(struct dragon_group *group, uint64_t id, uint32_t size, uint32_t rank0_node)
+static void give_up_start(struct run *run)
 {
-    group->id = id;
-    group->size = size;
-    group->rank0_node = rank0_node;
-    group->ranks = calloc(size, sizeof *group->ranks);
-    group->owed = calloc(group->runtime->nodes, sizeof *group->owed);
-    if (!group->ranks || !group->owed || !open_streams(group))
-        return false;
-    for (uint32_t i = 0; i < size; i++)
-        group->ranks[i].ended = -1;
-    HASH_ADD(hh, group->runtime->groups, id, sizeof group->id, group);
-    group->state = GROUP_RUNNING;
-    if (group->input_open)
-        source_allow(&group->input, GROUP_INPUT_WINDOW);
-    return true;
+    run->start->given_up = true;
+    if (run->id)
+        run_ask(run, GROUP_ALL_RANKS, SIGTERM, ASK_DROP);
+    fail_start(run, DRAGON_ERR_TIMEOUT, 125, "node 0 of the runtime did not answer in time");
 }
 
-static bool on_started(struct dragon_runtime *runtime, struct unpack *unpack)
+static void on_started(struct run *run)
 {
-    struct dragon_group *group = runtime->starting;
-    uint32_t request = unpack_u32(unpack);
-    uint64_t id = unpack_u64(unpack);
-    dragon_err_t err = unpack_i32(unpack);
-    int code = unpack_i32(unpack);
-    const char *text = unpack_str(unpack);
-    uint32_t size = unpack_u32(unpack), rank0_node = unpack_u32(unpack);
-    if (!unpack_done(unpack) ||
-        (err == DRAGON_OK && (size == 0 || size > PLAN_RANK_LIMIT || rank0_node >= runtime->nodes)))
-        return false;
-    if (!group || group->request != request) {
+    struct dragon_group *owner = run->owner;
+    run->start = NULL;
+    if (run->state != DRAGON_GROUP_STOPPING)
+        run->state = DRAGON_GROUP_RUNNING;
+    event_add(run, &(dragon_event_t){.kind = DRAGON_EVENT_STARTED});
+    if (!owner) {
+        run_ask(run, GROUP_ALL_RANKS, SIGTERM, ASK_DROP);
+    } else if (owner->abandoned) {
+        input_end_all(owner);
+        group_free(owner);
+    } else if (!output_open(owner) || !input_on_part(owner, &run->parts[0])) {
+        run_ask(run, GROUP_ALL_RANKS, SIGTERM, ASK_DROP);
+        fail_start(run, DRAGON_ERR_NOMEM, 125, "out of memory or descriptors");
+    }
+}
+
+static bool on_start_answer(struct request *request, struct unpack *unpack)
+{
+    struct run *run = request->run;
+    dragon_err_t err = request->error.code;
+    if (!run) { // given up
         if (err == DRAGON_OK)
-            stop_unwanted(runtime, id);
+            run_ask_id(request->runtime, request->group, GROUP_ALL_RANKS, SIGTERM, ASK_DROP);
         return true;
     }
-    group->start_err = err;
-    if (err != DRAGON_OK)
-        group_set_cause(group, code, text);
-    else if (!group_run(group, id, size, rank0_node)) {
-        stop_unwanted(runtime, id);
-        group->start_err = DRAGON_ERR_NOMEM;
-        group_set_cause(group, 125, "out of memory or descriptors");
+    struct dragon_group *owner = run->owner;
+    bool good = err != DRAGON_OK
+                    ? unpack_done(unpack)
+                    : (run->id ? run->id == request->group : run_set_id(run, request->group)) &&
+                          run_unpack_part(run, unpack) && unpack_done(unpack);
+    if (good && err == DRAGON_OK) {
+        on_started(run);
+        return true;
     }
-    runtime->starting = NULL;
-    return true;
+    if (good)
+        fail_start(run, err, request->code, request->error.text);
+    else
+        fail_start(run, DRAGON_ERR_PROTO, 125, "the runtime's answer is not understood");
+    if (owner && owner->abandoned)
+        group_free(owner);
+    return good;
 }
 
-bool group_on_message(struct dragon_runtime *runtime, const struct link_message *message)
+static dragon_err_t check_start(const struct dragon_group *group, dragon_error_t *error)
 {
-    struct unpack unpack = unpack_start(message->body, message->length);
-    struct dragon_group *group;
-    if (message->type == GC_STARTED)
-        return on_started(runtime, &unpack);
-    uint64_t id = unpack_u64(&unpack);
-    if (unpack.failed)
-        return false;
-    HASH_FIND(hh, runtime->groups, &id, sizeof id, group);
-    if (!group)
-        return true; // destroyed here while it ran
-    switch (message->type) {
-    case GC_OUTPUT:
-        return on_output(group, &unpack);
-    case GC_EXITS:
-        return on_exits(group, &unpack);
-    case GC_DONE:
-        return on_done(group, &unpack);
-    case GC_TAKEN:
-        return on_taken(group, &unpack);
-    default:
-        return false;
+    if (group->attached)
+        return err_set(error, DRAGON_ERR_STATE, "the group was started by somebody else");
+    if (group->run && group->run->state != DRAGON_GROUP_ENDED)
+        return err_set(error, DRAGON_ERR_STATE, "the group runs");
+    if (group->member_count == 0)
+        return err_set(error, DRAGON_ERR_INVAL, "the group has no ranks; add a template");
+    if (group->asked.pmi && group->asked.restart != DRAGON_RESTART_NEVER)
+        return err_set(error, DRAGON_ERR_INVAL,
+                       "the ranks of an MPI group cannot be started again one by one");
+    return DRAGON_OK;
+}
+
+// What was known of an earlier run goes.
+static void begin_run(struct dragon_group *group, struct run *run, struct request *request)
+{
+    if (group->run)
+        run_detach(group->run, group);
+    output_forget(group);
+    input_close(group);
+    group_forget_plan(group);
+    run_attach(run, group);
+    run->owner = group;
+    run->ours = true;
+    run->pmi = group->asked.pmi;
+    run->start = request;
+    request->run = run;
+}
+
+dragon_err_t dragon_group_submit(dragon_group_t *group, dragon_error_t *error)
+{
+    struct dragon_runtime *runtime = group->runtime;
+    struct group_spec spec;
+    dragon_error_t why;
+    dragon_err_t err = check_start(group, error);
+    if (err != DRAGON_OK)
+        return err;
+    struct run *run = run_create(runtime);
+    struct request *request = run ? request_create(runtime, on_start_answer) : NULL;
+    if (!request || !group_spec_build(group, group->members, group->member_count, false, &spec)) {
+        request_destroy(request);
+        run_destroy(run);
+        return err_set(error, DRAGON_ERR_NOMEM, "out of memory");
     }
+    begin_run(group, run, request);
+    err = request_submit(request, ORDER_START, 0, &spec, &why);
+    group_spec_fini(&spec);
+    if (err != DRAGON_OK) {
+        fail_start(run, err, 125, why.text);
+        request_destroy(request);
+        return err_set(error, err, "%s", why.text);
+    }
+    loop_later_run(runtime->loop);
+    return DRAGON_OK;
+}
+
+dragon_err_t group_turn(struct dragon_group *group, int64_t deadline_ms)
+{
+    struct run *run = group->run;
+    int64_t limit = run->start ? request_deadline(run->start) : INT64_MAX;
+    bool start_first = limit != INT64_MAX && (deadline_ms == DRAGON_FOREVER || limit < deadline_ms);
+    dragon_err_t err = runtime_turn(group->runtime, start_first ? limit : deadline_ms);
+    if (err == DRAGON_OK || !start_first)
+        return err;
+    give_up_start(run);
+    return DRAGON_OK;
 }
 
 dragon_err_t dragon_group_start(dragon_group_t *group, dragon_error_t *error)
 {
-    struct dragon_runtime *runtime = group->runtime;
-    int64_t deadline = (int64_t)time_now_ms() + START_MS;
-    struct pack body = PACK_EMPTY;
-    dragon_err_t err = DRAGON_OK;
-    if (group->state != GROUP_NEW)
-        return err_set(error, DRAGON_ERR_STATE, "the group was started before");
-    group->state = GROUP_STARTING;
-    group->request = ++runtime->next_request;
-    runtime->starting = group;
-    pack_u32(&body, group->request);
-    group_spec_pack(&body, &group->spec);
-    runtime_send(runtime, GC_START, &body);
-    while (runtime->starting == group && err == DRAGON_OK)
-        err = runtime_turn(runtime, deadline);
-    if (err == DRAGON_OK && group->start_err == DRAGON_OK)
-        return DRAGON_OK;
-    runtime->starting = NULL;
-    group->state = GROUP_OVER;
+    dragon_err_t err = dragon_group_submit(group, error);
     if (err != DRAGON_OK)
-        group_set_cause(group, 125,
-                        err == DRAGON_ERR_PEER ? runtime->refusal : "the runtime did not answer");
-    else
-        err = group->start_err;
-    return err_set(error, err, "%s", group->cause ? group->cause : "out of memory");
+        return err;
+    while (group->run->start)
+        group_turn(group, DRAGON_FOREVER);
+    const struct run *run = group->run;
+    if (run->start_err == DRAGON_OK)
+        return DRAGON_OK;
+    return err_set(error, run->start_err, "%s", run->cause ? run->cause : "out of memory");
 }
 
 // ---- while it runs
 
-static bool is_over(const struct dragon_group *group)
-{
-    const struct dragon_runtime *runtime = group->runtime;
-    return group->done && runtime->out.passed >= group->out_mark &&
-           runtime->err.passed >= group->err_mark;
-}
-
 dragon_err_t dragon_group_wait(dragon_group_t *group, int timeout_ms)
 {
-    int64_t deadline = timeout_ms < 0 ? DRAGON_FOREVER : (int64_t)time_now_ms() + timeout_ms;
-    if (group->state == GROUP_OVER && group->exit_code >= 0)
-        return DRAGON_OK;
-    if (group->state != GROUP_RUNNING)
+    int64_t deadline = deadline_in(timeout_ms);
+    if (!group->run)
         return DRAGON_ERR_STATE;
-    loop_turn(group->runtime->loop, 0); // so that a time-out of 0 sees what has come
-    while (!is_over(group)) {
-        dragon_err_t err = runtime_turn(group->runtime, deadline);
-        if (err != DRAGON_OK)
-            return err;
-    }
-    group->state = GROUP_OVER;
-    HASH_DEL(group->runtime->groups, group);
-    close_streams(group);
-    return group->runtime->link ? DRAGON_OK : DRAGON_ERR_PEER;
+    if (group->run->state != DRAGON_GROUP_ENDED)
+        dragon_runtime_progress(group->runtime, 0); // so that a time-out of 0 sees what has come
+    while (group->run->state != DRAGON_GROUP_ENDED)
+        if (group_turn(group, deadline) != DRAGON_OK)
+            return DRAGON_ERR_TIMEOUT;
+    return group->run->lost ? DRAGON_ERR_PEER : DRAGON_OK;
 }
 
 dragon_err_t dragon_group_signal(dragon_group_t *group, int rank, int signal)
 {
-    if (group->state != GROUP_RUNNING)
+    struct run *run = group->run;
+    if (!run_has_processes(run))
         return DRAGON_ERR_STATE;
     if (signal < 1 || signal >= NSIG || rank < DRAGON_ALL_RANKS ||
-        (rank >= 0 && (uint32_t)rank >= group->size))
+        (rank >= 0 && (uint32_t)rank >= run->size))
         return DRAGON_ERR_INVAL;
-    ask_signal(group->runtime, group->id, rank, signal, SIGNAL_PASSED);
+    run_ask(run, rank, signal, ASK_SIGNAL);
+    loop_later_run(group->runtime->loop);
     return DRAGON_OK;
 }
 
 dragon_err_t dragon_group_stop(dragon_group_t *group)
 {
-    if (group->state != GROUP_RUNNING)
+    if (!group->run || group->run->done)
         return DRAGON_ERR_STATE;
-    ask_signal(group->runtime, group->id, DRAGON_ALL_RANKS, SIGTERM, SIGNAL_STOP);
+    run_stop(group->run);
+    loop_later_run(group->runtime->loop);
+    return DRAGON_OK;
+}
+
+dragon_err_t dragon_group_stop_restart(dragon_group_t *group)
+{
+    struct run *run = group->run;
+    if (!run_has_processes(run))
+        return DRAGON_ERR_STATE;
+    run_ask(run, GROUP_ALL_RANKS, 0, ASK_NO_RESTART);
+    loop_later_run(group->runtime->loop);
     return DRAGON_OK;
 }
 
 // ---- query
 
+dragon_group_state_t dragon_group_state(const dragon_group_t *group)
+{
+    return group->run ? group->run->state : DRAGON_GROUP_NEW;
+}
+
+const char *dragon_group_state_name(dragon_group_state_t state)
+{
+    static const char *const names[] = {
+        [DRAGON_GROUP_NEW] = "new",           [DRAGON_GROUP_QUEUED] = "queued",
+        [DRAGON_GROUP_STARTING] = "starting", [DRAGON_GROUP_RUNNING] = "running",
+        [DRAGON_GROUP_STOPPING] = "stopping", [DRAGON_GROUP_ENDED] = "ended",
+    };
+    return (unsigned)state < sizeof names / sizeof *names ? names[state] : "unknown";
+}
+
 uint64_t dragon_group_id(const dragon_group_t *group)
 {
-    return group->id;
+    return group->run ? group->run->id : 0;
 }
 
 uint32_t dragon_group_size(const dragon_group_t *group)
 {
-    return group->size;
+    return group->run ? group->run->size : group->planned.size;
 }
 
 int dragon_group_exit_code(const dragon_group_t *group)
 {
-    return group->exit_code;
+    return group->run && group->run->state == DRAGON_GROUP_ENDED ? group->run->exit_code : -1;
 }
 
 const char *dragon_group_cause(const dragon_group_t *group)
 {
-    return group->cause ? group->cause : "";
+    const struct run *run = group->run;
+    return run && run->state == DRAGON_GROUP_ENDED && run->cause ? run->cause : "";
 }
 
-dragon_err_t dragon_group_rank_status(const dragon_group_t *group, uint32_t rank,
-                                      dragon_rank_status_t *status_out)
+const char *dragon_group_last_lines(const dragon_group_t *group)
 {
-    if (rank >= group->size)
-        return DRAGON_ERR_INVAL;
-    if (group->ranks[rank].ended < 0)
-        return DRAGON_ERR_NOT_FOUND;
-    *status_out = group->ranks[rank];
-    return DRAGON_OK;
+    const struct run *run = group->run;
+    return run && run->state == DRAGON_GROUP_ENDED && run->last_lines ? run->last_lines : "";
 }

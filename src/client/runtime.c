@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The connection of a process to the agent of its node. Each message that comes is for a group, but the
-// first, the welcome.
+// The connection of a process to the agent of its node. What comes is for a request or for a run, but the
+// first, the welcome. Handlers of messages only change what is known and note events; users' callbacks are
+// called between the turns of the loop, so that they may turn it themselves.
 #include "config.h"
 
 #include "client/client.h"
@@ -12,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { WELCOME_MS = 10000, BODY_LIMIT = 64 << 20 };
+enum { WELCOME_MS = 10000 };
 
 const char *dragon_version(void)
 {
@@ -41,12 +42,18 @@ static void on_welcome(struct dragon_runtime *runtime, const struct link_message
     }
     runtime->node = unpack_u32(&unpack);
     runtime->nodes = unpack_u32(&unpack);
+    const char *node_name = unpack_str(&unpack);
     const char *name = unpack_str(&unpack);
-    if (unpack_done(&unpack))
-        runtime->node_name = strdup(name);
-    else
+    runtime->end_s = unpack_u64(&unpack);
+    if (!unpack_done(&unpack) || runtime->node >= runtime->nodes) {
         snprintf(runtime->refusal, sizeof runtime->refusal,
                  "the agent's welcome is not understood");
+        return;
+    }
+    runtime->name = strdup(name);
+    runtime->node_name = runtime->name ? strdup(node_name) : NULL;
+    if (!runtime->node_name)
+        snprintf(runtime->refusal, sizeof runtime->refusal, "out of memory");
 }
 
 static void on_runtime_closed(void *arg, const char *reason)
@@ -57,12 +64,13 @@ static void on_runtime_closed(void *arg, const char *reason)
         snprintf(runtime->refusal, sizeof runtime->refusal, "the runtime has ended: %s", reason);
     link_destroy(runtime->link);
     runtime->link = NULL;
-    groups_on_runtime_lost(runtime);
+    requests_on_lost(runtime);
+    runs_on_lost(runtime);
 }
 
 static void on_written(void *arg)
 {
-    groups_on_written(arg);
+    outputs_on_written(arg);
 }
 
 bool runtime_open_output(struct dragon_runtime *runtime)
@@ -84,29 +92,44 @@ void runtime_close_output(struct dragon_runtime *runtime)
     sink_fini(&runtime->err);
 }
 
+static bool on_message(struct dragon_runtime *runtime, const struct link_message *message)
+{
+    switch (message->type) {
+    case GC_STARTED:
+    case GC_QUEUED:
+    case GC_ANSWER:
+        return requests_on_message(runtime, message);
+    default:
+        return runs_on_message(runtime, message);
+    }
+}
+
 static void on_runtime_message(void *arg, const struct link_message *message)
 {
     struct dragon_runtime *runtime = arg;
     if (message->type == GC_WELCOME && !runtime->node_name)
         on_welcome(runtime, message);
-    else if (!runtime->node_name || !group_on_message(runtime, message))
+    else if (!runtime->node_name || !on_message(runtime, message))
         on_runtime_closed(runtime, LINK_NOT_UNDERSTOOD);
 }
 
 static const struct link_handler runtime_handler = {.on_message = on_runtime_message,
                                                     .on_closed = on_runtime_closed};
 
+int64_t deadline_in(int timeout_ms)
+{
+    return timeout_ms < 0 ? DRAGON_FOREVER : (int64_t)time_now_ms() + timeout_ms;
+}
+
 dragon_err_t runtime_turn(struct dragon_runtime *runtime, int64_t deadline_ms)
 {
     int wait = -1;
-    if (!runtime->link)
-        return DRAGON_ERR_PEER;
     if (deadline_ms != DRAGON_FOREVER) {
         wait = time_left_ms((uint64_t)deadline_ms);
         if (wait == 0)
             return DRAGON_ERR_TIMEOUT;
     }
-    loop_turn(runtime->loop, wait);
+    dragon_runtime_progress(runtime, wait);
     return DRAGON_OK;
 }
 
@@ -114,7 +137,8 @@ static int connect_agent(const char *path, dragon_error_t *error)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof address.sun_path) {
-        err_set(error, DRAGON_ERR_INVAL, "DRAGON_RUNTIME holds no socket's path: %.100s", path);
+        err_set(error, DRAGON_ERR_INVAL, "the path of the runtime's socket is too long: %.100s",
+                path);
         return -1;
     }
     memcpy(address.sun_path, path, strlen(path) + 1);
@@ -131,10 +155,11 @@ static int connect_agent(const char *path, dragon_error_t *error)
     if (problem == EACCES || problem == EPERM)
         err_set(error, DRAGON_ERR_DENIED, "the runtime at %s belongs to another user", path);
     else
-        err_set(error, DRAGON_ERR_PEER,
-                "the runtime at %s (DRAGON_RUNTIME) has ended: %s; unset DRAGON_RUNTIME to do "
-                "without it",
-                path, strerror(problem));
+        err_set(
+            error, DRAGON_ERR_PEER,
+            "the runtime at %s has ended: %s; if that path comes from DRAGON_RUNTIME, unset it to "
+            "do without a runtime",
+            path, strerror(problem));
     return -1;
 }
 
@@ -144,6 +169,7 @@ static dragon_err_t wait_for_welcome(struct dragon_runtime *runtime, dragon_erro
     int64_t deadline = (int64_t)time_now_ms() + WELCOME_MS;
     pack_u32(&hello, GROUP_WIRE_VERSION);
     pack_str(&hello, PACKAGE_VERSION);
+    pack_u32(&hello, (uint32_t)getpid());
     runtime_send(runtime, GC_HELLO, &hello);
     while (!runtime->node_name && !runtime->refusal[0]) {
         dragon_err_t err = runtime_turn(runtime, deadline);
@@ -163,19 +189,30 @@ dragon_err_t dragon_runtime_attach(dragon_runtime_t **runtime_out, dragon_error_
     if (!path || !*path)
         return err_set(error, DRAGON_ERR_NOT_FOUND,
                        "this process is not inside a runtime; start it with dragon-run");
+    return dragon_runtime_attach_to(path, runtime_out, error);
+}
+
+dragon_err_t dragon_runtime_attach_to(const char *path, dragon_runtime_t **runtime_out,
+                                      dragon_error_t *error)
+{
+    if (!path || !*path)
+        return err_set(error, DRAGON_ERR_INVAL, "the path of the runtime's socket is empty");
     dragon_error_t connect_error;
     int fd = connect_agent(path, &connect_error);
     if (fd < 0)
         return err_set(error, connect_error.code, "%s", connect_error.text);
     struct dragon_runtime *runtime = calloc(1, sizeof *runtime);
-    if (runtime)
+    if (runtime) {
+        runtime->events_end = &runtime->events;
         runtime->loop = loop_create();
-    if (!runtime || !runtime->loop) {
+        runtime->path = strdup(path);
+    }
+    if (!runtime || !runtime->loop || !runtime->path) {
         close(fd);
-        free(runtime);
+        dragon_runtime_detach(runtime);
         return err_set(error, DRAGON_ERR_NOMEM, "out of memory or descriptors");
     }
-    runtime->link = link_create(runtime->loop, fd, BODY_LIMIT, &runtime_handler, runtime);
+    runtime->link = link_create(runtime->loop, fd, CLIENT_BODY_LIMIT, &runtime_handler, runtime);
     dragon_err_t err = runtime->link ? wait_for_welcome(runtime, error)
                                      : err_set(error, DRAGON_ERR_NOMEM, "out of memory");
     if (err != DRAGON_OK) {
@@ -186,15 +223,42 @@ dragon_err_t dragon_runtime_attach(dragon_runtime_t **runtime_out, dragon_error_
     return DRAGON_OK;
 }
 
+// A group that was abandoned while it starts has no user who would destroy it.
+static void destroy_request(struct request *request)
+{
+    struct run *run = request->run;
+    struct dragon_group *owner = run && run->start == request ? run->owner : NULL;
+    if (owner && owner->abandoned)
+        dragon_group_destroy(owner);
+    request_destroy(request);
+}
+
 void dragon_runtime_detach(dragon_runtime_t *runtime)
 {
+    struct request *request, *next_request;
+    struct run *run, *next_run;
     if (!runtime)
         return;
     link_destroy(runtime->link);
-    loop_destroy(runtime->loop);
+    runtime->link = NULL;
+    HASH_ITER (hh, runtime->requests, request, next_request)
+        destroy_request(request);
+    HASH_ITER (hh, runtime->runs, run, next_run)
+        if (!run->handles)
+            run_destroy(run);
+    events_forget(runtime, NULL);
+    while (runtime->default_count > 0)
+        policy_fini(&runtime->defaults[--runtime->default_count]);
+    free(runtime->defaults);
+    if (runtime->loop)
+        loop_destroy(runtime->loop);
     free(runtime->node_name);
+    free(runtime->name);
+    free(runtime->path);
     free(runtime);
 }
+
+// ---- query
 
 uint32_t dragon_runtime_nodes(const dragon_runtime_t *runtime)
 {
@@ -211,6 +275,32 @@ const char *dragon_runtime_node_name(const dragon_runtime_t *runtime)
     return runtime->node_name;
 }
 
+const char *dragon_runtime_path(const dragon_runtime_t *runtime)
+{
+    return runtime->path;
+}
+
+const char *dragon_runtime_identity(const dragon_runtime_t *runtime)
+{
+    return runtime->name;
+}
+
+dragon_err_t dragon_runtime_time_left(const dragon_runtime_t *runtime, uint64_t *ms_out)
+{
+    struct timespec now;
+    if (runtime->end_s == 0)
+        return DRAGON_ERR_NOT_FOUND;
+    clock_gettime(CLOCK_REALTIME, &now);
+    uint64_t now_s = (uint64_t)now.tv_sec, past_ms = (uint64_t)now.tv_nsec / 1000000;
+    uint64_t left_s = runtime->end_s > now_s ? runtime->end_s - now_s : 0;
+    if (left_s > UINT64_MAX / 1000)
+        left_s = UINT64_MAX / 1000;
+    *ms_out = left_s ? left_s * 1000 - past_ms : 0;
+    return DRAGON_OK;
+}
+
+// ---- inside an event loop
+
 int dragon_runtime_fd(const dragon_runtime_t *runtime)
 {
     return loop_fd(runtime->loop);
@@ -219,13 +309,13 @@ int dragon_runtime_fd(const dragon_runtime_t *runtime)
 int dragon_runtime_wait_ms(dragon_runtime_t *runtime)
 {
     loop_later_run(runtime->loop);
-    return loop_wait_ms(runtime->loop);
+    return runtime->events ? 0 : loop_wait_ms(runtime->loop);
 }
 
 dragon_err_t dragon_runtime_progress(dragon_runtime_t *runtime, int timeout_ms)
 {
-    if (!runtime->link)
-        return DRAGON_ERR_PEER;
-    loop_turn(runtime->loop, timeout_ms);
+    // Without a connection there may still be output to write.
+    loop_turn(runtime->loop, runtime->events ? 0 : timeout_ms);
+    events_tell(runtime);
     return runtime->link ? DRAGON_OK : DRAGON_ERR_PEER;
 }

@@ -61,27 +61,56 @@ static bool on_client_bound(struct groups *groups, const struct link_message *me
     return true;
 }
 
+bool groups_describe(struct groups *groups, uint32_t node, const void *packed, size_t length)
+{
+    return groups->leader && leader_describe(groups->leader, node, packed, length);
+}
+
+static bool to_leader(struct leader *leader, const struct link_message *message)
+{
+    switch (message->type) {
+    case GN_SUBMIT:
+        return leader_on_submit(leader, message);
+    case GN_REPORTS:
+        return leader_on_reports(leader, message);
+    case GN_LAST_LINES:
+        return leader_on_last_lines(leader, message);
+    case GN_ABORT:
+        return leader_on_abort(leader, message);
+    case GN_BROKEN:
+        return leader_on_broken(leader, message);
+    case GN_ASK:
+        return leader_on_ask(leader, message);
+    case GN_QUERY:
+        return leader_on_query(leader, message);
+    default:
+        return leader_on_session_gone(leader, message);
+    }
+}
+
 bool groups_on_node_message(struct groups *groups, const struct link_message *message)
 {
-    struct leader *leader = groups->leader;
     struct host *host = groups->host;
     switch (message->type) {
     case GN_SUBMIT:
-        return leader && leader_on_submit(leader, message);
-    case GN_EXITS:
-        return leader && leader_on_exits(leader, message);
+    case GN_REPORTS:
+    case GN_LAST_LINES:
     case GN_ABORT:
-        return leader && leader_on_abort(leader, message);
     case GN_BROKEN:
-        return leader && leader_on_broken(leader, message);
     case GN_ASK:
-        return leader && leader_on_ask(leader, message);
+    case GN_QUERY:
     case GN_SESSION_GONE:
-        return leader && leader_on_session_gone(leader, message);
+        return groups->leader && to_leader(groups->leader, message);
+    case GN_SLICE:
+        return host_on_slice(host, message);
     case GN_PREPARE:
         return host_on_prepare(host, message);
     case GN_SIGNAL:
         return host_on_signal(host, message);
+    case GN_RANK:
+        return host_on_rank(host, message);
+    case GN_DISCARD:
+        return host_on_discard(host, message);
     case GN_END:
         return host_on_end(host, message);
     case GN_CREDIT:
@@ -103,17 +132,22 @@ bool groups_on_node_message(struct groups *groups, const struct link_message *me
 
 // ---- clients: their messages are checked where they are used, and only passed on here
 
-static bool client_start(struct groups *groups, uint64_t session, struct unpack *unpack)
+static bool client_submit(struct groups *groups, uint64_t session, struct unpack *unpack)
 {
     struct pack body = PACK_EMPTY;
     struct group_spec spec;
     uint32_t request = unpack_u32(unpack);
-    if (unpack->failed || !group_spec_unpack(unpack, &spec))
+    uint8_t order = unpack_u8(unpack);
+    uint64_t group = unpack_u64(unpack);
+    if (unpack->failed || order >= GROUP_ORDERS || !group_spec_unpack(unpack, &spec))
         return false;
     bool good = unpack_done(unpack);
     if (good) {
         pack_u64(&body, session);
+        pack_i32(&body, groups->options.client_pid(groups->options.arg, session));
         pack_u32(&body, request);
+        pack_u8(&body, order);
+        pack_u64(&body, group);
         group_spec_pack(&body, &spec);
         tree_send(groups->options.tree, 0, GN_SUBMIT, &body);
     }
@@ -121,20 +155,37 @@ static bool client_start(struct groups *groups, uint64_t session, struct unpack 
     return good;
 }
 
-static bool client_signal(struct groups *groups, struct unpack *unpack)
+static bool client_ask(struct groups *groups, uint64_t session, struct unpack *unpack)
 {
     struct pack body = PACK_EMPTY;
     uint64_t group = unpack_u64(unpack);
     int32_t rank = unpack_i32(unpack);
     uint32_t signal = unpack_u32(unpack);
-    uint8_t why = unpack_u8(unpack);
-    if (!unpack_done(unpack) || signal >= NSIG || why >= SIGNAL_WHYS)
+    uint8_t ask = unpack_u8(unpack);
+    if (!unpack_done(unpack) || signal >= NSIG || ask >= GROUP_ASKS)
         return false;
+    pack_u64(&body, session);
     pack_u64(&body, group);
     pack_i32(&body, rank);
     pack_u32(&body, signal);
-    pack_u8(&body, why);
+    pack_u8(&body, ask);
     tree_send(groups->options.tree, 0, GN_ASK, &body);
+    return true;
+}
+
+static bool client_query(struct groups *groups, uint64_t session, struct unpack *unpack)
+{
+    struct pack body = PACK_EMPTY;
+    uint32_t request = unpack_u32(unpack);
+    uint8_t query = unpack_u8(unpack);
+    uint64_t group = unpack_u64(unpack);
+    if (!unpack_done(unpack) || query >= GROUP_QUERIES)
+        return false;
+    pack_u64(&body, session);
+    pack_u32(&body, request);
+    pack_u8(&body, query);
+    pack_u64(&body, group);
+    tree_send(groups->options.tree, 0, GN_QUERY, &body);
     return true;
 }
 
@@ -157,11 +208,13 @@ static bool client_input(struct groups *groups, struct unpack *unpack)
     size_t length;
     uint64_t group = unpack_u64(unpack);
     uint32_t node = unpack_u32(unpack);
+    int32_t rank = unpack_i32(unpack);
     const void *data = unpack_bytes(unpack, &length);
     if (!unpack_done(unpack) || node >= tree_count(groups->options.tree) ||
-        length > GROUP_INPUT_WINDOW)
+        length > GROUP_INPUT_WINDOW || rank < GROUP_ALL_RANKS)
         return false;
     pack_u64(&body, group);
+    pack_i32(&body, rank);
     pack_bytes(&body, data, length);
     tree_send(groups->options.tree, node, GN_INPUT, &body);
     return true;
@@ -172,10 +225,12 @@ bool groups_on_client_message(struct groups *groups, uint64_t session,
 {
     struct unpack unpack = unpack_start(message->body, message->length);
     switch (message->type) {
-    case GC_START:
-        return client_start(groups, session, &unpack);
-    case GC_SIGNAL:
-        return client_signal(groups, &unpack);
+    case GC_SUBMIT:
+        return client_submit(groups, session, &unpack);
+    case GC_ASK:
+        return client_ask(groups, session, &unpack);
+    case GC_QUERY:
+        return client_query(groups, session, &unpack);
     case GC_CREDIT:
         return client_credit(groups, &unpack);
     case GC_INPUT:

@@ -8,6 +8,7 @@
 #include "base/base.h"
 #include "loop/loop.h"
 #include "net/tree.h"
+#include "place/machine.h"
 #include "proc/children.h"
 
 #include <sys/resource.h>
@@ -16,18 +17,19 @@ struct groups_options {
     struct loop *loop; // borrowed, as everything here
     struct tree *tree; // in which this node is up
     struct children *children;
-    const char *socket_path;     // where clients of this node connect
-    const char *run_dir;         // for what must be files
-    const char *shm_dir;         // for shared memory of MPI libraries
-    const char *pmix_program;    // the path of dragon-pmix; NULL: not there
-    const char *nspace_stem;     // unguessable; the same on all nodes
-    uint32_t cores;              // of this node
-    const char *cpuset;          // of this node, "0-3"; or ""
-    const struct rlimit *nofile; // for the programs started
-    uint64_t start_timeout_ms;   // from the order to start until all nodes are ready
+    const char *socket_path;       // where clients of this node connect
+    const char *run_dir;           // for what must be files
+    const char *shm_dir;           // for shared memory of MPI libraries
+    const char *pmix_program;      // the path of dragon-pmix; NULL: not there
+    const char *nspace_stem;       // unguessable; the same on all nodes
+    const struct machine *machine; // what this node has
+    const char *cpuset;            // of this node, "0-3"; or ""
+    const struct rlimit *nofile;   // for the programs started
+    uint64_t start_timeout_ms;     // from the order to start until all nodes are ready
     // A message for a client of this node; one that is gone is ignored.
     void (*to_client)(void *arg, uint64_t session, uint16_t type, const void *body, size_t length);
-    void (*on_rank_exit)(void *arg); // a process of this node has ended
+    int (*client_pid)(void *arg, uint64_t session); // of a client of this node
+    void (*on_rank_exit)(void *arg);                // a process of this node has ended
     void *arg;
 };
 
@@ -35,6 +37,10 @@ struct groups;
 
 struct groups *groups_create(const struct groups_options *options); // copied; NULL: out of memory
 void groups_destroy(struct groups *groups); // NULL is fine; running ranks are left to the sweep
+
+// At node 0: what a node has, as machine_pack wrote it; for each node once, before the first message.
+// False: not well-formed.
+bool groups_describe(struct groups *groups, uint32_t node, const void *packed, size_t length);
 
 // A message of another node (or of this one) that the tree delivered. False: not well-formed.
 bool groups_on_node_message(struct groups *groups, const struct link_message *message);

@@ -1,122 +1,174 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Encoding and decoding of what the messages of groups hold: see proto.h.
+// Encoding and decoding of what a client asks for: see proto.h. Records of what is true of groups, ranks and
+// nodes are in proto_records.c.
 #include "config.h"
 
 #include "group/proto.h"
 
-#include <errno.h>
+#include <signal.h>
+
+static void stream_spec_pack(struct pack *pack, const struct stream_spec *stream)
+{
+    pack_u8(pack, stream->kind);
+    pack_str(pack, stream->path ? stream->path : "");
+}
+
+static bool stream_spec_unpack(struct unpack *unpack, struct stream_spec *stream_out)
+{
+    stream_out->kind = unpack_u8(unpack);
+    stream_out->path = strdup(unpack_str(unpack));
+    if (unpack->failed || !stream_out->path || stream_out->kind >= STREAM_KINDS)
+        return false;
+    return (stream_out->kind == STREAM_FILE) == (*stream_out->path != 0);
+}
+
+void template_spec_fini(struct template_spec *spec)
+{
+    policy_fini(&spec->policy);
+    free(spec->cwd);
+    strv_free(spec->argv);
+    strv_free(spec->env);
+    free(spec->in.path);
+    free(spec->out.path);
+    free(spec->err.path);
+    *spec = (struct template_spec){0};
+}
+
+static void template_spec_pack(struct pack *pack, const struct template_spec *spec)
+{
+    pack_u32(pack, spec->ranks);
+    policy_pack(pack, &spec->policy);
+    pack_str(pack, spec->cwd);
+    pack_strv(pack, spec->argv);
+    pack_strv(pack, spec->env);
+    stream_spec_pack(pack, &spec->in);
+    stream_spec_pack(pack, &spec->out);
+    stream_spec_pack(pack, &spec->err);
+}
+
+static bool has_names(char *const *env)
+{
+    for (; *env; env++)
+        if (**env == 0 || **env == '=')
+            return false;
+    return true;
+}
+
+static bool template_spec_unpack(struct unpack *unpack, struct template_spec *spec_out)
+{
+    spec_out->ranks = unpack_u32(unpack);
+    if (!policy_unpack(unpack, &spec_out->policy))
+        return false;
+    spec_out->cwd = strdup(unpack_str(unpack));
+    spec_out->argv = unpack_strv(unpack, GROUP_ARGS_LIMIT);
+    spec_out->env = unpack_strv(unpack, GROUP_ARGS_LIMIT);
+    bool good = stream_spec_unpack(unpack, &spec_out->in) && spec_out->in.kind != STREAM_MERGED;
+    good = good && stream_spec_unpack(unpack, &spec_out->out) &&
+           spec_out->out.kind != STREAM_MERGED && spec_out->out.kind != STREAM_PIPE;
+    good = good && stream_spec_unpack(unpack, &spec_out->err) && spec_out->err.kind != STREAM_PIPE;
+    return good && spec_out->ranks <= PLAN_RANK_LIMIT && spec_out->cwd && *spec_out->cwd &&
+           strv_count(spec_out->argv) > 0 && spec_out->env && has_names(spec_out->env);
+}
 
 void group_spec_fini(struct group_spec *spec)
 {
-    free(spec->cwd);
-    strv_free(spec->argv);
+    for (uint32_t i = 0; spec->templates && i < spec->template_count; i++)
+        template_spec_fini(&spec->templates[i]);
+    free(spec->templates);
+    free(spec->name);
     strv_free(spec->env);
     *spec = (struct group_spec){0};
 }
 
 void group_spec_pack(struct pack *pack, const struct group_spec *spec)
 {
-    pack_u64(pack, (uint64_t)spec->place.ranks);
-    pack_u32(pack, spec->place.ppn);
-    pack_u8(pack, spec->place.per_core);
-    pack_u8(pack, spec->place.order);
+    pack_str(pack, spec->name);
     pack_u8(pack, spec->pmi);
-    pack_u8(pack, spec->input);
-    pack_u64(pack, spec->limit_ms);
+    pack_u8(pack, spec->detached);
+    pack_u8(pack, spec->full);
+    pack_u8(pack, spec->failure);
+    pack_u8(pack, spec->restart);
+    pack_u32(pack, spec->restart_most);
+    pack_u32(pack, spec->backoff_ms);
+    pack_i32(pack, spec->input_rank);
     pack_u32(pack, spec->grace_ms);
-    pack_str(pack, spec->cwd);
-    pack_strv(pack, spec->argv);
+    pack_u32(pack, spec->warn_signal);
+    pack_u64(pack, spec->warn_ms);
+    pack_u64(pack, spec->limit_ms);
+    pack_u64(pack, spec->wait_ms);
     pack_strv(pack, spec->env);
+    pack_u32(pack, spec->template_count);
+    for (uint32_t i = 0; i < spec->template_count; i++)
+        template_spec_pack(pack, &spec->templates[i]);
+}
+
+static bool unpack_templates(struct unpack *unpack, struct group_spec *spec)
+{
+    uint32_t count = unpack_u32(unpack);
+    // A template takes more bytes than this on the wire: no more can have been sent.
+    if (unpack->failed || count == 0 || count > PLAN_TEMPLATES_LIMIT ||
+        count > unpack_left(unpack) / 16)
+        return false;
+    spec->templates = calloc(count, sizeof *spec->templates);
+    if (!spec->templates)
+        return false;
+    spec->template_count = count;
+    for (uint32_t i = 0; i < count; i++)
+        if (!template_spec_unpack(unpack, &spec->templates[i]))
+            return false;
+    return true;
+}
+
+static bool is_sane(const struct group_spec *spec)
+{
+    if (spec->full == DRAGON_FULL_UNSET || spec->full > DRAGON_FULL_FAIL ||
+        spec->failure == DRAGON_FAILURE_UNSET || spec->failure > DRAGON_FAILURE_CONTINUE ||
+        spec->restart > DRAGON_RESTART_ALWAYS || (spec->pmi && spec->restart))
+        return false;
+    return spec->input_rank >= GROUP_NO_RANK && spec->warn_signal < NSIG && spec->name &&
+           spec->env && has_names(spec->env);
 }
 
 bool group_spec_unpack(struct unpack *unpack, struct group_spec *spec_out)
 {
-    struct group_spec spec = {0};
-    spec.place.ranks = (int64_t)unpack_u64(unpack);
-    spec.place.ppn = unpack_u32(unpack);
-    spec.place.per_core = unpack_u8(unpack);
-    spec.place.order = unpack_u8(unpack);
+    struct group_spec spec = {.name = strdup(unpack_str(unpack))};
     spec.pmi = unpack_u8(unpack);
-    spec.input = unpack_u8(unpack);
-    spec.limit_ms = unpack_u64(unpack);
+    spec.detached = unpack_u8(unpack);
+    spec.full = unpack_u8(unpack);
+    spec.failure = unpack_u8(unpack);
+    spec.restart = unpack_u8(unpack);
+    spec.restart_most = unpack_u32(unpack);
+    spec.backoff_ms = unpack_u32(unpack);
+    spec.input_rank = unpack_i32(unpack);
     spec.grace_ms = unpack_u32(unpack);
-    spec.cwd = strdup(unpack_str(unpack));
-    spec.argv = unpack_strv(unpack, GROUP_ARGS_LIMIT);
+    spec.warn_signal = unpack_u32(unpack);
+    spec.warn_ms = unpack_u64(unpack);
+    spec.limit_ms = unpack_u64(unpack);
+    spec.wait_ms = unpack_u64(unpack);
     spec.env = unpack_strv(unpack, GROUP_ARGS_LIMIT);
-    if (unpack->failed || !spec.cwd || strv_count(spec.argv) == 0 || !spec.env ||
-        spec.place.order > PLAN_CYCLIC || spec.place.ranks < -1) {
-        group_spec_fini(&spec);
-        return false;
+    if (!unpack->failed && is_sane(&spec) && unpack_templates(unpack, &spec)) {
+        *spec_out = spec;
+        return true;
     }
-    *spec_out = spec;
-    return true;
+    group_spec_fini(&spec);
+    return false;
 }
 
-void rank_exit_pack(struct pack *pack, const struct rank_exit *ended)
+bool group_spec_request(const struct group_spec *spec, uint32_t first_rank,
+                        struct plan_request *request_out, struct plan_template **templates_out)
 {
-    pack_u32(pack, ended->rank);
-    pack_u32(pack, ended->node);
-    pack_i32(pack, ended->pid);
-    pack_u8(pack, ended->end);
-    pack_u8(pack, ended->ours);
-    pack_i32(pack, ended->value);
-}
-
-bool rank_exit_unpack(struct unpack *unpack, struct rank_exit *ended_out)
-{
-    struct rank_exit ended;
-    ended.rank = unpack_u32(unpack);
-    ended.node = unpack_u32(unpack);
-    ended.pid = unpack_i32(unpack);
-    ended.end = unpack_u8(unpack);
-    ended.ours = unpack_u8(unpack);
-    ended.value = unpack_i32(unpack);
-    if (unpack->failed || ended.end >= RANK_ENDS)
+    struct plan_template *templates = calloc(spec->template_count, sizeof *templates);
+    if (!templates)
         return false;
-    *ended_out = ended;
+    for (uint32_t i = 0; i < spec->template_count; i++)
+        templates[i] = (struct plan_template){.ranks = spec->templates[i].ranks,
+                                              .policy = &spec->templates[i].policy};
+    *request_out = (struct plan_request){.templates = templates,
+                                         .count = spec->template_count,
+                                         .first_rank = first_rank,
+                                         .per_core = spec->pmi,
+                                         .share = spec->full == DRAGON_FULL_SHARE};
+    *templates_out = templates;
     return true;
-}
-
-static int code_of_failed_start(int problem)
-{
-    switch (problem) {
-    case ENOENT:
-    case ENOTDIR:
-        return 127;
-    case EACCES:
-    case EISDIR:
-    case ELOOP:
-    case ENOEXEC:
-    case EPERM:
-    case ETXTBSY:
-        return 126;
-    default:
-        return 125;
-    }
-}
-
-int rank_exit_code(const struct rank_exit *ended)
-{
-    if (ended->end == RANK_SIGNALED)
-        return 128 + ended->value;
-    if (ended->end == RANK_STUCK)
-        return 125;
-    return ended->end == RANK_NOT_STARTED ? code_of_failed_start(ended->value) : ended->value;
-}
-
-void output_pack(struct pack *pack, uint32_t rank, uint8_t stream, const void *data, size_t length)
-{
-    pack_u32(pack, rank);
-    pack_u8(pack, stream);
-    pack_bytes(pack, data, length);
-}
-
-bool output_unpack(struct unpack *unpack, uint32_t *rank_out, uint8_t *stream_out,
-                   const uint8_t **data_out, size_t *length_out)
-{
-    *rank_out = unpack_u32(unpack);
-    *stream_out = unpack_u8(unpack);
-    *data_out = unpack_bytes(unpack, length_out);
-    return !unpack->failed && (*stream_out == OUTPUT_STDOUT || *stream_out == OUTPUT_STDERR);
 }

@@ -13,43 +13,43 @@
 enum { GROUP_WIRE_VERSION = 2 };
 
 // name, number, what its body holds
-#define GROUP_MESSAGES(X)                                                                          \
-    X(GN_DESCRIBE, 16, "to node 0: what this node has")                                            \
-    X(GN_SUBMIT, 17, "to node 0: u64 session, u32 request, u8 order, u64 group, spec")             \
-    X(GN_SLICE, 18, "to a node: u64 group, u32 part, slice of the plan")                           \
-    X(GN_PREPARE, 19, "to all: u64 group, u32 part, u64 session, u32 owner node, plan, spec")      \
-    X(GN_SIGNAL, 20, "to all: u64 group, i32 rank or -1, u32 signal, u8 why")                      \
-    X(GN_RANK, 21, "to a rank's node: u64 group, u32 rank, u8 what, u32 ms")                       \
-    X(GN_DISCARD, 22, "to all: u64 group whose output nobody reads any more")                      \
-    X(GN_END, 23, "to all: u64 group, u32 part or all")                                            \
-    X(GN_REPORTS, 24, "to node 0: u64 group, rank reports")                                        \
-    X(GN_LAST_LINES, 25, "to node 0, before the report: u64 group, u32 rank, text")                \
-    X(GN_ABORT, 26, "to node 0: u64 group, u32 rank, i32 process, i32 code, text")                 \
-    X(GN_BROKEN, 27, "to node 0: u64 group, text")                                                 \
-    X(GN_ASK, 28, "to node 0: u64 session, u64 group, i32 rank or -1, u32 signal, u8 ask")         \
-    X(GN_QUERY, 29, "to node 0: u64 session, u32 request, u8 query, u64 group")                    \
-    X(GN_SESSION_GONE, 30, "to node 0: u64 session")                                               \
-    X(GN_CLIENT, 31, "to the owner's node: u64 session, u16 GC type, its body")                    \
-    X(GN_CREDIT, 32, "to a node of the group: u64 group, u32 bytes of output")                     \
-    X(GN_INPUT, 33, "to a node: u64 group, i32 rank or -1, bytes; none: the end")                  \
-    X(GN_GATHER, 34, "to the parent in an exchange: key, u32 count, pieces")                       \
-    X(GN_SPREAD, 35, "to the children in an exchange: key, u32 count, pieces")                     \
-    X(GN_MODEX, 36, "to a rank's node: u64 request, u64 group, u32 rank")                          \
-    X(GN_MODEX_GOT, 37, "to who asked: u64 request, u64 group, i32 error, bytes")                  \
-    X(GC_HELLO, 64, "client: u32 wire version, text of its release, u32 process")                  \
-    X(GC_SUBMIT, 65, "client: u32 request, u8 order, u64 group, spec")                             \
-    X(GC_ASK, 66, "client: u64 group, i32 rank or -1, u32 signal, u8 ask")                         \
-    X(GC_QUERY, 67, "client: u32 request, u8 query, u64 group")                                    \
-    X(GC_CREDIT, 68, "client: u64 group, u32 node, u32 bytes of output")                           \
-    X(GC_INPUT, 69, "client: u64 group, u32 node, i32 rank or -1, bytes; none: the end")           \
-    X(GC_WELCOME, 80, "agent: u32 wire version, text of its release, u32 node, u32 nodes, "        \
-                      "text name, text runtime, u64 end of the allocation or 0")                   \
-    X(GC_QUEUED, 81, "agent: u32 request, u64 group, text what it waits for")                      \
-    X(GC_STARTED, 82, "agent: u32 request, u64 group, i32 error, i32 code, text, then the plan")   \
-    X(GC_OUTPUT, 83, "agent: u64 group, u32 node, output records")                                 \
-    X(GC_TAKEN, 84, "agent: u64 group, u32 node, i32 rank or -1, u32 bytes of input")              \
-    X(GC_REPORTS, 85, "agent: u64 group, rank reports")                                            \
-    X(GC_DONE, 86, "agent: u64 group, i32 exit code, text of the cause, text of the last lines")   \
+#define GROUP_MESSAGES(X)                                                                        \
+    X(GN_SUBMIT, 16,                                                                             \
+      "to node 0: u64 session, i32 process, u32 request, u8 order, u64 group, spec")             \
+    X(GN_SLICE, 17, "to a node: u64 group, u32 part, slice of the plan")                         \
+    X(GN_PREPARE, 18, "to all: u64 group, u32 part, u64 session, u32 owner node, plan, spec")    \
+    X(GN_SIGNAL, 19, "to all: u64 group, i32 rank or -1, u32 signal, u8 why")                    \
+    X(GN_RANK, 20, "to a rank's node: u64 group, u32 rank, u8 what, u32 ms")                     \
+    X(GN_DISCARD, 21, "to all: u64 group whose output nobody reads any more")                    \
+    X(GN_END, 22, "to all: u64 group, u32 part or all")                                          \
+    X(GN_REPORTS, 23, "to node 0: u64 group, rank reports")                                      \
+    X(GN_LAST_LINES, 24, "to node 0, before the report: u64 group, u32 rank, text")              \
+    X(GN_ABORT, 25, "to node 0: u64 group, u32 rank, i32 process, i32 code, text")               \
+    X(GN_BROKEN, 26, "to node 0: u64 group, text")                                               \
+    X(GN_ASK, 27, "to node 0: u64 session, u64 group, i32 rank or -1, u32 signal, u8 ask")       \
+    X(GN_QUERY, 28, "to node 0: u64 session, u32 request, u8 query, u64 group")                  \
+    X(GN_SESSION_GONE, 29, "to node 0: u64 session")                                             \
+    X(GN_CLIENT, 30, "to the owner's node: u64 session, u16 GC type, its body")                  \
+    X(GN_CREDIT, 31, "to a node of the group: u64 group, u32 bytes of output")                   \
+    X(GN_INPUT, 32, "to a node: u64 group, i32 rank or -1, bytes; none: the end")                \
+    X(GN_GATHER, 33, "to the parent in an exchange: key, u32 count, pieces")                     \
+    X(GN_SPREAD, 34, "to the children in an exchange: key, u32 count, pieces")                   \
+    X(GN_MODEX, 35, "to a rank's node: u64 request, u64 group, u32 rank")                        \
+    X(GN_MODEX_GOT, 36, "to who asked: u64 request, u64 group, i32 error, bytes")                \
+    X(GC_HELLO, 64, "client: u32 wire version, text of its release, u32 process")                \
+    X(GC_SUBMIT, 65, "client: u32 request, u8 order, u64 group, spec")                           \
+    X(GC_ASK, 66, "client: u64 group, i32 rank or -1, u32 signal, u8 ask")                       \
+    X(GC_QUERY, 67, "client: u32 request, u8 query, u64 group")                                  \
+    X(GC_CREDIT, 68, "client: u64 group, u32 node, u32 bytes of output")                         \
+    X(GC_INPUT, 69, "client: u64 group, u32 node, i32 rank or -1, bytes; none: the end")         \
+    X(GC_WELCOME, 80,                                                                            \
+      "agent: u32 wire version, release, u32 node, u32 nodes, name, runtime, u64 end")           \
+    X(GC_QUEUED, 81, "agent: u32 request, u64 group, text what it waits for")                    \
+    X(GC_STARTED, 82, "agent: u32 request, u64 group, i32 error, i32 code, text, then the plan") \
+    X(GC_OUTPUT, 83, "agent: u64 group, u32 node, output records")                               \
+    X(GC_TAKEN, 84, "agent: u64 group, u32 node, i32 rank or -1, u32 bytes of input")            \
+    X(GC_REPORTS, 85, "agent: u64 group, rank reports")                                          \
+    X(GC_DONE, 86, "agent: u64 group, i32 exit code, text of the cause, text of the last lines") \
     X(GC_ANSWER, 87, "agent: u32 request, i32 error, what was asked for")
 
 enum group_message {
@@ -58,7 +58,7 @@ enum group_message {
 #undef GROUP_MESSAGE_ENUM
 };
 
-enum { GROUP_FIRST_TYPE = GN_DESCRIBE };
+enum { GROUP_FIRST_TYPE = GN_SUBMIT };
 
 enum {
     GROUP_ALL_RANKS = -1,
@@ -194,7 +194,7 @@ enum group_query {
 
 // Of a group, for those that did not start it.
 struct watch_record {
-    uint8_t state;     // dragon_group_state_t
+    uint8_t state; // dragon_group_state_t
     bool pmi;
     int32_t code;      // when ended
     const char *cause; // in the message, as the plans that follow it
@@ -206,10 +206,10 @@ bool watch_record_unpack(struct unpack *unpack, struct watch_record *record_out)
 
 // Where a rank is in its life, as the leader keeps it.
 struct rank_state {
-    int32_t pid;       // 0: not started
-    int32_t code;      // of the latest end; -1: none
+    int32_t pid;  // 0: not started
+    int32_t code; // of the latest end; -1: none
     uint32_t restarts;
-    uint8_t ended;     // for good
+    uint8_t ended; // for good
     uint8_t removed;
 };
 void rank_state_pack(struct pack *pack, const struct rank_state *state);
@@ -219,8 +219,8 @@ bool rank_state_unpack(struct unpack *unpack, struct rank_state *state_out);
 void node_record_pack(struct pack *pack, const struct ledger *ledger, uint32_t node);
 struct node_record {
     const char *name, *host;
-    struct machine machine;              // owned
-    uint16_t *core_users, *gpu_users;    // owned
+    struct machine machine;           // owned
+    uint16_t *core_users, *gpu_users; // owned
 };
 void node_record_fini(struct node_record *record);
 bool node_record_unpack(struct unpack *unpack, struct node_record *record_out);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The tree of agents: coming up (children dial their parents; a node is up when its children are and
-// its parent has it), routing, noticing losses, going down (from the leaves to the root).
+// its parent has it, and tells that with its card and all cards from below), routing, noticing losses, going down (from the leaves to the root).
 //
 // Losses are noticed by the kernel: a closed connection at once, a silent host by TCP's own keep-alive
 // and user time-out, so an idle tree costs no wake-ups.
@@ -48,6 +48,7 @@ struct tree {
     struct branch parent;                    // unused at node 0
     struct branch *children;                 // owned, child_count of them
     uint32_t child_count;
+    struct pack cards;               // of the nodes below, until this one is up
     uint8_t hello[AUTH_HELLO_BYTES]; // what we say of ourselves: our node number
     bool up, failed, leaving, left;
 };
@@ -80,11 +81,29 @@ static void tree_fail(struct tree *tree, const char *reason)
     tree->handler->on_failed(tree->arg, reason);
 }
 
-static void branch_say(struct branch *branch, uint16_t type)
+static void branch_say(struct branch *branch, uint16_t type, struct pack *body)
 {
-    struct pack empty = PACK_EMPTY;
     if (branch->link)
-        link_send_pack(branch->link, type, branch->tree->options.here, branch->node, &empty);
+        link_send_pack(branch->link, type, branch->tree->options.here, branch->node, body);
+    else
+        pack_fini(body);
+}
+
+static bool deliver_cards(struct tree *tree)
+{
+    struct unpack unpack = unpack_start(tree->cards.data, tree->cards.length);
+    bool good = !tree->cards.failed;
+    while (good && tree->handler->on_card && unpack_left(&unpack) > 0) {
+        size_t length;
+        uint32_t node = unpack_u32(&unpack);
+        const void *card = unpack_bytes(&unpack, &length);
+        good = !unpack.failed && node < tree->options.count &&
+               tree->handler->on_card(tree->arg, node, card, length);
+    }
+    pack_fini(&tree->cards);
+    if (!good)
+        tree_fail(tree, "what a node tells of itself is not understood");
+    return good;
 }
 
 // Up is told upwards once; a node without children is up as soon as its parent has it.
@@ -100,7 +119,12 @@ static void tree_check_up(struct tree *tree)
     // Nobody else is to come: from now on nothing of this runtime listens on the network.
     listener_destroy(tree->listener);
     tree->listener = NULL;
-    branch_say(&tree->parent, TYPE_UP);
+    pack_u32(&tree->cards, tree->options.here);
+    pack_bytes(&tree->cards, tree->options.card, tree->options.card_length);
+    if (tree->options.here != 0)
+        branch_say(&tree->parent, TYPE_UP, &tree->cards);
+    else if (!deliver_cards(tree))
+        return;
     tree->handler->on_up(tree->arg);
 }
 
@@ -112,7 +136,8 @@ static void tree_check_left(struct tree *tree)
         if (tree->children[i].link && !tree->children[i].left)
             return;
     tree->left = true;
-    branch_say(&tree->parent, TYPE_GOODBYE);
+    struct pack empty = PACK_EMPTY;
+    branch_say(&tree->parent, TYPE_GOODBYE, &empty);
     tree->handler->on_left(tree->arg);
 }
 
@@ -190,11 +215,16 @@ void tree_send(struct tree *tree, uint32_t node, uint16_t type, struct pack *bod
     pack_fini(body);
 }
 
-static void on_tree_control(struct branch *branch, uint16_t type)
+static void on_tree_control(struct branch *branch, const struct link_message *message)
 {
-    if (type == TYPE_UP)
+    struct tree *tree = branch->tree;
+    if (message->type == TYPE_UP && !branch->up && branch != &tree->parent) {
         branch->up = true;
-    if (type == TYPE_GOODBYE)
+        pack_raw(&tree->cards, message->body, message->length);
+        if (tree->cards.failed || tree->cards.length > BODY_LIMIT / 2)
+            tree_fail(tree, "there are more nodes than this host has memory for");
+    }
+    if (message->type == TYPE_GOODBYE)
         branch->left = true;
     tree_check_up(branch->tree);
     tree_check_left(branch->tree);
@@ -212,7 +242,7 @@ static void on_branch_message(void *arg, const struct link_message *message)
         return;
     }
     if (message->type < tree->options.first_type) {
-        on_tree_control(branch, message->type);
+        on_tree_control(branch, message);
         return;
     }
     if (everybody || message->destination != tree->options.here)
@@ -396,6 +426,7 @@ void tree_destroy(struct tree *tree)
     link_destroy(tree->parent.link);
     for (uint32_t i = 0; i < tree->child_count; i++)
         link_destroy(tree->children[i].link);
+    pack_fini(&tree->cards);
     free(tree->children);
     free(tree);
 }

@@ -29,7 +29,9 @@ struct tree_options {
     uint32_t here;
     uint32_t fanout;
     const uint8_t *secret;
-    int listen_fd;       // taken over; -1 with one node
+    int listen_fd;    // taken over; -1 with one node
+    const void *card; // what this node has to tell node 0 of itself; borrowed until it is up
+    size_t card_length;
     uint64_t timeout_ms; // for coming up
     uint64_t silence_ms; // a peer that answers nothing for so long is lost
     uint16_t first_type; // types from here on are for the handler; those below are the tree's
@@ -39,6 +41,8 @@ struct tree_options {
 struct tree_handler {
     // This node and everything below it are linked. At node 0: the whole tree is.
     void (*on_up)(void *arg);
+    // At node 0, just before on_up: the card of each node, its own too. False: it makes no sense. May be NULL.
+    bool (*on_card)(void *arg, uint32_t node, const void *card, size_t length);
     // Coming up failed.
     void (*on_failed)(void *arg, const char *reason);
     // A message for this node. `message->source` is who sent it.

@@ -23,9 +23,9 @@ struct machine_core {
 };
 
 struct machine_gpu {
-    uint8_t vendor; // enum gpu_vendor
-    uint8_t tiles;  // at least 1
-    uint16_t numa;  // of the node; MACHINE_NO_NUMA: not known, or not of this node
+    uint8_t vendor;    // enum gpu_vendor
+    uint8_t tiles;     // at least 1
+    uint16_t numa;     // of the node; MACHINE_NO_NUMA: not known, or not of this node
     char visible[48];  // what the vendor's variable holds for it: "0", "GPU-...", "1.0"
     char identity[48]; // UUID, or PCI address, or ""
 };
@@ -34,7 +34,7 @@ struct machine {
     uint32_t core_count, gpu_count; // core_count is at least 1
     uint32_t numa_count, l3_count, socket_count, thread_count;
     uint64_t memory_bytes;
-    bool real; // false: a made-up topology, to whose cores nothing can be bound
+    bool real;                  // false: a made-up topology, to whose cores nothing can be bound
     struct machine_core *cores; // owned
     struct machine_gpu *gpus;   // owned
 };

@@ -25,27 +25,58 @@ static bool try_spec(struct unpack *unpack, struct pack *again)
 static bool try_plan(struct unpack *unpack, struct pack *again)
 {
     struct plan plan;
+    struct plan_slot slot;
     if (!plan_unpack(unpack, NODES, &plan))
         return false;
-    uint32_t *node_of_rank = plan_node_of_rank(&plan);
-    for (uint32_t rank = 0; node_of_rank && rank < plan.size; rank++)
-        if (node_of_rank[rank] >= NODES || plan.count[node_of_rank[rank]] == 0)
+    for (uint32_t rank = plan.first_rank; plan_has(&plan, rank); rank++) {
+        if (plan_node(&plan, rank) >= NODES || plan.count_on[plan_node(&plan, rank)] == 0 ||
+            plan_template_of(&plan, rank) >= plan.part_count)
             abort();
-    free(node_of_rank);
+        plan_slot(&plan, rank, &slot);
+    }
     plan_pack(again, &plan);
     plan_fini(&plan);
     return true;
 }
 
-static bool try_exits(struct unpack *unpack, struct pack *again)
+static bool try_reports(struct unpack *unpack, struct pack *again)
 {
-    struct rank_exit ended;
+    struct rank_report report;
     while (unpack_left(unpack) > 0) {
-        if (!rank_exit_unpack(unpack, &ended))
+        if (!rank_report_unpack(unpack, &report))
             return false;
-        rank_exit_code(&ended);
-        rank_exit_pack(again, &ended);
+        rank_report_code(&report);
+        rank_report_pack(again, &report);
     }
+    return true;
+}
+
+static bool try_machine(struct unpack *unpack, struct pack *again)
+{
+    struct machine machine;
+    if (!machine_unpack(unpack, &machine))
+        return false;
+    machine_pack(again, &machine);
+    machine_fini(&machine);
+    return true;
+}
+
+static bool try_node_record(struct unpack *unpack, struct pack *again)
+{
+    struct node_record record;
+    if (!node_record_unpack(unpack, &record))
+        return false;
+    machine_pack(again, &record.machine);
+    node_record_fini(&record);
+    return false; // only the reading is looked at
+}
+
+static bool try_group_record(struct unpack *unpack, struct pack *again)
+{
+    struct group_record record;
+    if (!group_record_unpack(unpack, &record))
+        return false;
+    group_record_pack(again, &record);
     return true;
 }
 
@@ -63,8 +94,8 @@ static bool try_output(struct unpack *unpack, struct pack *again)
     return true;
 }
 
-static bool (*const the_tries[])(struct unpack *, struct pack *) = {try_spec, try_plan, try_exits,
-                                                                    try_output};
+static bool (*const the_tries[])(struct unpack *, struct pack *) = {
+    try_spec, try_plan, try_reports, try_output, try_machine, try_node_record, try_group_record};
 enum { TRIES = sizeof the_tries / sizeof *the_tries };
 
 static void try_twice(bool (*try)(struct unpack *, struct pack *), const uint8_t *data, size_t size)

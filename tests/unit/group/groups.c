@@ -41,6 +41,22 @@ static void on_tree_message(struct trees_node *node, const struct link_message *
     cr_expect(groups_on_node_message(the.groups, message), "type %u", message->type);
 }
 
+static int client_pid(void *arg, uint64_t session)
+{
+    (void)arg;
+    (void)session;
+    return 4711;
+}
+
+static struct machine_core the_cores[2] = {{.thread_count = 1},
+                                           {.thread_count = 1, .threads = {1}}};
+static const struct machine the_machine = {.core_count = 2,
+                                           .numa_count = 1,
+                                           .l3_count = 1,
+                                           .socket_count = 1,
+                                           .thread_count = 2,
+                                           .cores = the_cores};
+
 static void set_up(void)
 {
     trees_up(&the_trees, 1, 1);
@@ -53,13 +69,18 @@ static void set_up(void)
                                      .run_dir = "/nowhere",
                                      .shm_dir = "/nowhere",
                                      .nspace_stem = "stem",
-                                     .cores = 2,
+                                     .machine = &the_machine,
                                      .cpuset = "0-1",
                                      .start_timeout_ms = 1000,
                                      .to_client = to_client,
+                                     .client_pid = client_pid,
                                      .on_rank_exit = on_rank_exit};
     the.groups = groups_create(&options);
     cr_assert_not_null(the.groups);
+    struct pack card = PACK_EMPTY;
+    machine_pack(&card, &the_machine);
+    cr_assert(groups_describe(the.groups, 0, card.data, card.length));
+    pack_fini(&card);
 }
 
 static void tear_down(void)
@@ -83,9 +104,16 @@ static bool client_says(uint16_t type, struct pack *body)
 static struct pack start_of(const char *program)
 {
     struct pack body = PACK_EMPTY;
-    struct group_spec spec = {.place = {.ranks = 1}, .cwd = strdup("/")};
-    strv_push(&spec.argv, program);
+    struct group_spec spec = {.name = strdup("test"),
+                              .full = DRAGON_FULL_SHARE,
+                              .failure = DRAGON_FAILURE_CONTINUE,
+                              .template_count = 1,
+                              .templates = calloc(1, sizeof *spec.templates)};
+    spec.templates[0] = (struct template_spec){.ranks = 1, .cwd = strdup("/")};
+    strv_push(&spec.templates[0].argv, program);
     pack_u32(&body, 9);
+    pack_u8(&body, ORDER_START);
+    pack_u64(&body, 0);
     group_spec_pack(&body, &spec);
     group_spec_fini(&spec);
     return body;
@@ -102,7 +130,7 @@ static void wait_to_client(uint32_t count)
 Test(group_groups, a_start_is_answered)
 {
     struct pack body = start_of("/nowhere/program");
-    cr_expect(client_says(GC_START, &body));
+    cr_expect(client_says(GC_SUBMIT, &body));
     wait_to_client(1);
     cr_expect_eq(the.last_type, GC_STARTED);
 }
@@ -114,7 +142,7 @@ Test(group_groups, a_start_with_something_behind_it)
     for (int i = 0; i < TIMES; i++) {
         struct pack body = start_of("/bin/true");
         pack_u8(&body, 1);
-        cr_expect(!client_says(GC_START, &body));
+        cr_expect(!client_says(GC_SUBMIT, &body));
     }
     cr_expect_leq(mallinfo2().uordblks, before + KEPT_BYTES, "what was read of it is not freed");
     loop_turn(the_trees.loop, 0);
@@ -127,7 +155,7 @@ Test(group_groups, starts_that_are_cut)
     for (size_t length = 0; length < whole.length; length++) {
         struct pack body = PACK_EMPTY;
         pack_raw(&body, whole.data, length);
-        cr_expect(!client_says(GC_START, &body), "cut to %zu", length);
+        cr_expect(!client_says(GC_SUBMIT, &body), "cut to %zu", length);
     }
     pack_fini(&whole);
 }
@@ -136,7 +164,8 @@ Test(group_groups, what_no_client_may_say)
 {
     for (uint32_t type = 0; type < 200; type++) {
         struct pack body = PACK_EMPTY;
-        if (type == GC_START || type == GC_SIGNAL || type == GC_CREDIT || type == GC_INPUT)
+        if (type == GC_SUBMIT || type == GC_QUERY || type == GC_ASK || type == GC_CREDIT ||
+            type == GC_INPUT)
             continue;
         pack_u64(&body, 1);
         cr_expect(!client_says((uint16_t)type, &body), "type %u", type);
@@ -152,6 +181,7 @@ Test(group_groups, nodes_that_are_not_there)
     cr_expect(!client_says(GC_CREDIT, &body));
     pack_u64(&body, 1);
     pack_u32(&body, 0xffffffff); // which would be everybody
+    pack_i32(&body, 0);
     pack_bytes(&body, "x", 1);
     cr_expect(!client_says(GC_INPUT, &body));
 }
@@ -162,6 +192,7 @@ Test(group_groups, input_beyond_the_window)
     uint8_t *data = calloc(1, GROUP_INPUT_WINDOW + 1);
     pack_u64(&body, 1);
     pack_u32(&body, 0);
+    pack_i32(&body, 0);
     pack_bytes(&body, data, GROUP_INPUT_WINDOW + 1);
     cr_expect(!client_says(GC_INPUT, &body));
     free(data);
@@ -185,8 +216,8 @@ Test(group_groups, groups_that_are_gone_are_passed_over)
     pack_u64(&body, 12345);
     pack_i32(&body, GROUP_ALL_RANKS);
     pack_u32(&body, 15);
-    pack_u8(&body, SIGNAL_PASSED);
-    cr_expect(client_says(GC_SIGNAL, &body));
+    pack_u8(&body, ASK_SIGNAL);
+    cr_expect(client_says(GC_ASK, &body));
     pack_u64(&body, 12345);
     pack_u32(&body, 0);
     pack_u32(&body, 100);

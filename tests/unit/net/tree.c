@@ -497,3 +497,59 @@ Test(net_tree, impossible_nodes_are_dropped)
     link_destroy(child.link);
     trees_fini(&the_trees);
 }
+
+// ---- cards
+
+static uint32_t the_cards[TREES_LIMIT];
+
+static bool on_card(struct trees_node *node, uint32_t from, const void *card, size_t length)
+{
+    char text[16];
+    int expected = snprintf(text, sizeof text, "card %u", from);
+    (void)node;
+    cr_expect(length == (size_t)expected && memcmp(card, text, length) == 0, "node %u", from);
+    the_cards[from]++;
+    return true;
+}
+
+Test(net_tree, node_0_has_every_card_when_it_is_up)
+{
+    static const uint32_t shapes[][2] = {{1, 16}, {2, 16}, {7, 2}, {9, 1}, {24, 3}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        struct trees trees;
+        memset(the_cards, 0, sizeof the_cards);
+        trees_init(&trees, shapes[i][0], shapes[i][1]);
+        trees.on_card = on_card;
+        for (uint32_t here = trees.count; here-- > 0;)
+            trees_start(&trees, here);
+        cr_assert(trees_wait(&trees, trees_is_up));
+        for (uint32_t node = 0; node < trees.count; node++)
+            cr_expect_eq(the_cards[node], 1, "node %u of %u", node, trees.count);
+        trees_fini(&trees);
+    }
+}
+
+static bool refuse_card(struct trees_node *node, uint32_t from, const void *card, size_t length)
+{
+    (void)node;
+    (void)card;
+    (void)length;
+    return from != 1;
+}
+
+static bool root_has_failed(const struct trees_node *node)
+{
+    return node->here != 0 || node->failed;
+}
+
+Test(net_tree, a_card_that_makes_no_sense)
+{
+    struct trees trees;
+    trees_init(&trees, 2, 1);
+    trees.on_card = refuse_card;
+    trees_start(&trees, 0);
+    trees_start(&trees, 1);
+    cr_assert(trees_wait(&trees, root_has_failed));
+    cr_expect(!trees.at[0].up);
+    trees_fini(&trees);
+}

@@ -26,6 +26,7 @@ struct trees_node {
     char reason[512];
     uint32_t lost[TREES_LIMIT], lost_count;
     uint32_t heard; // messages
+    char card[16];
 };
 
 struct trees {
@@ -35,6 +36,7 @@ struct trees {
     uint32_t count, fanout;
     uint64_t timeout_ms;
     void (*on_message)(struct trees_node *node, const struct link_message *message); // may be NULL
+    bool (*on_card)(struct trees_node *node, uint32_t from, const void *card, size_t length); // too
 };
 
 static const uint8_t trees_secret[AUTH_SECRET_BYTES] = "the secret of these trees......";
@@ -63,6 +65,13 @@ static inline void trees_on_message(void *arg, const struct link_message *messag
         node->trees->on_message(node, message);
 }
 
+static inline bool trees_on_card(void *arg, uint32_t from, const void *card, size_t length)
+{
+    struct trees_node *node = arg;
+    cr_expect(node->here == 0 && !node->up);
+    return !node->trees->on_card || node->trees->on_card(node, from, card, length);
+}
+
 static inline void trees_on_lost(void *arg, uint32_t lost, const char *reason)
 {
     struct trees_node *node = arg;
@@ -81,6 +90,7 @@ static inline void trees_on_left(void *arg)
 }
 
 static const struct tree_handler trees_handler = {.on_up = trees_on_up,
+                                                  .on_card = trees_on_card,
                                                   .on_failed = trees_on_failed,
                                                   .on_message = trees_on_message,
                                                   .on_lost = trees_on_lost,
@@ -107,15 +117,18 @@ static inline void trees_init(struct trees *trees, uint32_t count, uint32_t fano
 static inline void trees_start(struct trees *trees, uint32_t here)
 {
     struct trees_node *node = &trees->at[here];
-    struct tree_options options = {.nodes = trees->nodes,
-                                   .count = trees->count,
-                                   .here = here,
-                                   .fanout = trees->fanout,
-                                   .secret = node->secret,
-                                   .listen_fd = node->listen_fd,
-                                   .timeout_ms = trees->timeout_ms,
-                                   .silence_ms = 10000,
-                                   .first_type = TREES_FIRST_TYPE};
+    struct tree_options options = {
+        .nodes = trees->nodes,
+        .count = trees->count,
+        .here = here,
+        .fanout = trees->fanout,
+        .secret = node->secret,
+        .listen_fd = node->listen_fd,
+        .card = node->card,
+        .card_length = (size_t)snprintf(node->card, sizeof node->card, "card %u", here),
+        .timeout_ms = trees->timeout_ms,
+        .silence_ms = 10000,
+        .first_type = TREES_FIRST_TYPE};
     node->listen_fd = -1;
     node->tree = tree_create(trees->loop, &options, &trees_handler, node);
     cr_assert_not_null(node->tree);

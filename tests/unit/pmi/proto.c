@@ -11,6 +11,8 @@
 static uint32_t the_nodes[] = {0, 1, 1, 0, 1};
 static char *the_names[] = {"left", "right", NULL};
 static char *the_argv[] = {"./program", "an argument", NULL};
+static uint32_t the_first[] = {0, 3};
+static struct pmi_app the_apps[] = {{"/home", the_argv}, {"/tmp", the_argv + 1}};
 
 static struct pmi_job_message make_job(void)
 {
@@ -22,12 +24,13 @@ static struct pmi_job_message make_job(void)
                 .node_names = the_names,
                 .node_of_rank = the_nodes,
                 .here = 1,
-                .cores_here = 4},
+                .cores_here = 4,
+                .app_count = 2,
+                .app_first = the_first},
         .dir = "/some/dir",
         .uid = 1000,
         .gid = 100,
-        .cwd = "/home",
-        .argv = the_argv,
+        .apps = the_apps,
         .oversubscribed = true,
         .cpuset = "0-3",
     };
@@ -124,8 +127,11 @@ Test(pmi_proto, job)
     cr_expect_arr_eq(back.map.node_of_rank, the_nodes, sizeof the_nodes);
     cr_expect_str_eq(back.dir, job.dir);
     cr_expect(back.uid == 1000 && back.gid == 100);
-    cr_expect_str_eq(back.cwd, job.cwd);
-    cr_expect_str_eq(back.argv[1], "an argument");
+    cr_expect_eq(back.map.app_count, 2);
+    cr_expect_str_eq(back.apps[0].cwd, "/home");
+    cr_expect_str_eq(back.apps[0].argv[1], "an argument");
+    cr_expect_str_eq(back.apps[1].cwd, "/tmp");
+    cr_expect_str_eq(back.apps[1].argv[0], "an argument");
     cr_expect(back.oversubscribed);
     cr_expect_str_eq(back.cpuset, "0-3");
     pmi_job_message_fini(&back);

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Process templates: a program, its arguments, and how it is to be run.
+#include "config.h"
+
+#include "client/client.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+static bool set_stream(struct stream_spec *stream, enum stream_kind kind, const char *path)
+{
+    char *copy = strdup(path);
+    if (!copy)
+        return false;
+    free(stream->path);
+    *stream = (struct stream_spec){.kind = (uint8_t)kind, .path = copy};
+    return true;
+}
+
+dragon_err_t dragon_template_create(char *const argv[], dragon_template_t **template_out,
+                                    dragon_error_t *error)
+{
+    if (!argv || !argv[0])
+        return err_set(error, DRAGON_ERR_INVAL, "a template needs a program");
+    char *base = getcwd(NULL, 0);
+    if (!base && errno != ENOMEM)
+        return err_set(error, DRAGON_ERR_SYS, "cannot tell the working directory: %s",
+                       strerror(errno));
+    struct dragon_template *made = calloc(1, sizeof *made);
+    if (!made)
+        free(base);
+    else
+        *made = (struct dragon_template){.base = base, .argv = strv_copy(argv)};
+    if (made && base)
+        made->cwd = strdup(base);
+    if (!made || !made->cwd || !made->argv || !set_stream(&made->in, STREAM_CLIENT, "") ||
+        !set_stream(&made->out, STREAM_CLIENT, "") || !set_stream(&made->err, STREAM_CLIENT, "")) {
+        dragon_template_destroy(made);
+        return err_set(error, DRAGON_ERR_NOMEM, "out of memory");
+    }
+    *template_out = made;
+    return DRAGON_OK;
+}
+
+struct dragon_template *template_copy(const struct dragon_template *from)
+{
+    struct dragon_template *copy = calloc(1, sizeof *copy);
+    if (!copy)
+        return NULL;
+    copy->base = strdup(from->base);
+    copy->cwd = strdup(from->cwd);
+    copy->argv = strv_copy(from->argv);
+    copy->env = strv_copy(from->env);
+    copy->out_piped = from->out_piped;
+    copy->err_piped = from->err_piped;
+    if (copy->base && copy->cwd && copy->argv && copy->env &&
+        policy_copy(&from->policy, &copy->policy) &&
+        set_stream(&copy->in, from->in.kind, from->in.path) &&
+        set_stream(&copy->out, from->out.kind, from->out.path) &&
+        set_stream(&copy->err, from->err.kind, from->err.path))
+        return copy;
+    dragon_template_destroy(copy);
+    return NULL;
+}
+
+void dragon_template_destroy(dragon_template_t *process_template)
+{
+    if (!process_template)
+        return;
+    free(process_template->err.path);
+    free(process_template->out.path);
+    free(process_template->in.path);
+    policy_fini(&process_template->policy);
+    strv_free(process_template->env);
+    strv_free(process_template->argv);
+    free(process_template->cwd);
+    free(process_template->base);
+    free(process_template);
+}
+
+dragon_err_t dragon_template_set_cwd(dragon_template_t *process_template, const char *directory)
+{
+    char *cwd = NULL;
+    if (!directory || !*directory)
+        return DRAGON_ERR_INVAL;
+    if (directory[0] == '/')
+        cwd = strdup(directory);
+    else if (asprintf(&cwd, "%s/%s", process_template->base, directory) < 0)
+        cwd = NULL;
+    if (!cwd)
+        return DRAGON_ERR_NOMEM;
+    free(process_template->cwd);
+    process_template->cwd = cwd;
+    return DRAGON_OK;
+}
+
+dragon_err_t dragon_template_set_env(dragon_template_t *process_template, const char *name,
+                                     const char *value)
+{
+    if (!name || !*name || strchr(name, '='))
+        return DRAGON_ERR_INVAL;
+    return policy_env_set(&process_template->env, name, value) ? DRAGON_OK : DRAGON_ERR_NOMEM;
+}
+
+dragon_err_t dragon_template_set_policy(dragon_template_t *process_template,
+                                        const dragon_policy_t *policy)
+{
+    struct policy copy = {0};
+    if (policy && !policy_copy(&policy->policy, &copy))
+        return DRAGON_ERR_NOMEM;
+    policy_fini(&process_template->policy);
+    process_template->policy = copy;
+    return DRAGON_OK;
+}
+
+// ---- streams
+
+// Each {word} is one that a file's name may have; a single brace is none.
+static bool is_pattern(const char *text)
+{
+    static const char *const words[] = {"{rank}", "{node}", "{host}", "{group}", "{template}"};
+    while ((text = strpbrk(text, "{}"))) {
+        size_t length = 0;
+        for (size_t i = 0; i < sizeof words / sizeof *words && length == 0; i++)
+            if (strncmp(text, words[i], strlen(words[i])) == 0)
+                length = strlen(words[i]);
+        if (length == 0)
+            return false;
+        text += length;
+    }
+    return true;
+}
+
+// Where it goes and whether through a pipe; false: no such place.
+static bool read_where(const char *where, enum stream_kind *kind_out, bool *piped_out)
+{
+    if (!where || (*where == '&' && strcmp(where, DRAGON_STREAM_MERGE) != 0) ||
+        (*where == '|' && strcmp(where, DRAGON_STREAM_PIPE) != 0))
+        return false;
+    *piped_out = strcmp(where, DRAGON_STREAM_PIPE) == 0;
+    if (*piped_out || strcmp(where, DRAGON_STREAM_INHERIT) == 0)
+        *kind_out = STREAM_CLIENT;
+    else if (strcmp(where, DRAGON_STREAM_DISCARD) == 0)
+        *kind_out = STREAM_DISCARD;
+    else if (strcmp(where, DRAGON_STREAM_MERGE) == 0)
+        *kind_out = STREAM_MERGED;
+    else
+        *kind_out = STREAM_FILE;
+    return *kind_out != STREAM_FILE || is_pattern(where);
+}
+
+dragon_err_t dragon_template_set_output(dragon_template_t *process_template, const char *where)
+{
+    enum stream_kind kind;
+    bool piped;
+    if (!read_where(where, &kind, &piped) || kind == STREAM_MERGED)
+        return DRAGON_ERR_INVAL;
+    if (!set_stream(&process_template->out, kind, kind == STREAM_FILE ? where : ""))
+        return DRAGON_ERR_NOMEM;
+    process_template->out_piped = piped;
+    return DRAGON_OK;
+}
+
+dragon_err_t dragon_template_set_error(dragon_template_t *process_template, const char *where)
+{
+    enum stream_kind kind;
+    bool piped;
+    if (!read_where(where, &kind, &piped))
+        return DRAGON_ERR_INVAL;
+    if (!set_stream(&process_template->err, kind, kind == STREAM_FILE ? where : ""))
+        return DRAGON_ERR_NOMEM;
+    process_template->err_piped = piped;
+    return DRAGON_OK;
+}
+
+dragon_err_t dragon_template_set_input(dragon_template_t *process_template, const char *where)
+{
+    enum stream_kind kind;
+    bool piped;
+    if (!read_where(where, &kind, &piped) || kind == STREAM_MERGED)
+        return DRAGON_ERR_INVAL;
+    if (piped)
+        kind = STREAM_PIPE;
+    return set_stream(&process_template->in, kind, kind == STREAM_FILE ? where : "")
+               ? DRAGON_OK
+               : DRAGON_ERR_NOMEM;
+}
