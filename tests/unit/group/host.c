@@ -607,6 +607,17 @@ Test(group_host, last_lines_of_a_rank_that_failed)
     cr_expect_str_eq(the.lines[1], "out");
 }
 
+Test(group_host, last_lines_of_merged_output)
+{
+    struct template_spec template = script(2, "echo out; echo wrong >&2; kill -$DRAGON_RANK $$");
+    to_file(&template.out, "{rank}.out");
+    template.err.kind = STREAM_MERGED;
+    prepare_one(template);
+    WAIT(the.downs == 2);
+    cr_expect_str_eq(the.lines[0], "", "it did not fail");
+    cr_expect_str_eq(the.lines[1], "out\nwrong");
+}
+
 // ---- input
 
 Test(group_host, input_of_the_group_goes_to_its_readers)

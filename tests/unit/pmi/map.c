@@ -174,7 +174,8 @@ static bool valid_with_apps(const uint32_t *firsts, uint32_t count)
     struct pmi_map map = make_map("aabba");
     map.app_count = count;
     map.app_first = calloc(count + 1, sizeof *map.app_first);
-    memcpy(map.app_first, firsts, count * sizeof *firsts);
+    for (uint32_t app = 0; app < count; app++)
+        map.app_first[app] = firsts[app];
     bool valid = pmi_map_valid(&map);
     pmi_map_fini(&map);
     return valid;

@@ -155,7 +155,8 @@ Test(pmi_proto, job_with_bad_nspace)
 }
 
 // The map's numbers as they stand on the wire.
-static bool map_accepted(uint32_t size, uint32_t here, const uint32_t *runs, size_t run_words)
+static bool apps_accepted(uint32_t size, uint32_t here, const uint32_t *runs, size_t run_words,
+                          const uint32_t *apps, size_t app_words)
 {
     struct pack pack = PACK_EMPTY;
     pack_u32(&pack, size);
@@ -164,6 +165,8 @@ static bool map_accepted(uint32_t size, uint32_t here, const uint32_t *runs, siz
     pack_strv(&pack, the_names);
     for (size_t i = 0; i < run_words; i++)
         pack_u32(&pack, runs[i]);
+    for (size_t i = 0; i < app_words; i++)
+        pack_u32(&pack, apps[i]);
     struct unpack unpack = unpack_start(pack.data, pack.length);
     struct pmi_map map;
     bool accepted = unpack_pmi_map(&unpack, &map) && unpack_done(&unpack);
@@ -171,6 +174,22 @@ static bool map_accepted(uint32_t size, uint32_t here, const uint32_t *runs, siz
         pmi_map_fini(&map);
     pack_fini(&pack);
     return accepted;
+}
+
+static bool map_accepted(uint32_t size, uint32_t here, const uint32_t *runs, size_t run_words)
+{
+    return apps_accepted(size, here, runs, run_words, (uint32_t[]){1, 0}, 2);
+}
+
+Test(pmi_proto, programs_that_cannot_be)
+{
+    static const uint32_t runs[] = {0, 2, 1, 2};
+    cr_expect(apps_accepted(4, 1, runs, 4, (uint32_t[]){2, 0, 3}, 3));
+    cr_expect_not(apps_accepted(4, 1, runs, 4, NULL, 0), "cut");
+    cr_expect_not(apps_accepted(4, 1, runs, 4, (uint32_t[]){0}, 1), "none");
+    cr_expect_not(apps_accepted(4, 1, runs, 4, (uint32_t[]){2, 0}, 2), "cut");
+    cr_expect_not(apps_accepted(4, 1, runs, 4, (uint32_t[]){2, 0, 4}, 3), "beyond the ranks");
+    cr_expect_not(apps_accepted(4, 1, runs, 4, (uint32_t[]){UINT32_MAX, 0}, 2), "count");
 }
 
 Test(pmi_proto, maps_that_cannot_be)
