@@ -14,6 +14,7 @@
 int main(int argc, char **argv)
 {
     dragon_runtime_t *runtime;
+    dragon_template_t *program;
     dragon_group_t *group;
     dragon_error_t error;
     int pmi = argc > 1 && strcmp(argv[1], "--pmi") == 0;
@@ -22,15 +23,14 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: group [--pmi] RANKS PROGRAM [ARGUMENT...]\n");
         return 2;
     }
-    if (dragon_runtime_attach(&runtime, &error) != DRAGON_OK) {
-        fprintf(stderr, "group: %s\n", error.text);
-        return 1;
-    }
-    if (dragon_group_create(runtime, argv + pmi + 2, &group, &error) != DRAGON_OK ||
+    uint32_t ranks = (uint32_t)strtoul(argv[pmi + 1], NULL, 10);
+    if (dragon_runtime_attach(&runtime, &error) != DRAGON_OK ||
+        dragon_template_create(argv + pmi + 2, &program, &error) != DRAGON_OK ||
+        dragon_group_create(runtime, &group, &error) != DRAGON_OK ||
         dragon_group_set_pmi(group, pmi) != DRAGON_OK ||
-        dragon_group_set_count(group, (uint32_t)strtoul(argv[pmi + 1], NULL, 10)) != DRAGON_OK ||
+        dragon_group_add(group, program, ranks, &error) != DRAGON_OK ||
         dragon_group_start(group, &error) != DRAGON_OK) {
-        fprintf(stderr, "group: it cannot be started as asked\n");
+        fprintf(stderr, "group: %s\n", error.text);
         return 1;
     }
     dragon_group_wait(group, DRAGON_FOREVER);
@@ -38,6 +38,7 @@ int main(int argc, char **argv)
            dragon_runtime_nodes(runtime), dragon_group_exit_code(group), dragon_group_cause(group));
     int code = dragon_group_exit_code(group);
     dragon_group_destroy(group);
+    dragon_template_destroy(program);
     dragon_runtime_detach(runtime);
     return code;
 }
