@@ -23,20 +23,13 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: group [--pmi] RANKS PROGRAM [ARGUMENT...]\n");
         return 2;
     }
-    if (dragon_runtime_attach(&runtime, &error) != DRAGON_OK) {
-        fprintf(stderr, "group: %s\n", error.text);
-        return 1;
-    }
     uint32_t ranks = (uint32_t)strtoul(argv[pmi + 1], NULL, 10);
-    if (dragon_template_create(argv + pmi + 2, &program, &error) != DRAGON_OK ||
+    if (dragon_runtime_attach(&runtime, &error) != DRAGON_OK ||
+        dragon_template_create(argv + pmi + 2, &program, &error) != DRAGON_OK ||
         dragon_group_create(runtime, &group, &error) != DRAGON_OK ||
-        dragon_group_add(group, program, ranks, &error) != DRAGON_OK) {
-        fprintf(stderr, "group: %s\n", error.text);
-        return 1;
-    }
-    dragon_template_destroy(program);
-    dragon_group_set_pmi(group, pmi);
-    if (dragon_group_start(group, &error) != DRAGON_OK) {
+        dragon_group_set_pmi(group, pmi) != DRAGON_OK ||
+        dragon_group_add(group, program, ranks, &error) != DRAGON_OK ||
+        dragon_group_start(group, &error) != DRAGON_OK) {
         fprintf(stderr, "group: %s\n", error.text);
         return 1;
     }
@@ -45,6 +38,7 @@ int main(int argc, char **argv)
            dragon_runtime_nodes(runtime), dragon_group_exit_code(group), dragon_group_cause(group));
     int code = dragon_group_exit_code(group);
     dragon_group_destroy(group);
+    dragon_template_destroy(program);
     dragon_runtime_detach(runtime);
     return code;
 }

@@ -8,6 +8,7 @@
 void pmi_map_fini(struct pmi_map *map)
 {
     free(map->node_of_rank);
+    free(map->app_first);
     strv_free(map->node_names);
     *map = (struct pmi_map){0};
 }
@@ -17,11 +18,14 @@ bool pmi_map_copy(const struct pmi_map *from, struct pmi_map *to_out)
     struct pmi_map copy = *from;
     copy.node_names = strv_copy(from->node_names);
     copy.node_of_rank = calloc(from->size + 1u, sizeof *copy.node_of_rank);
-    if (!copy.node_names || !copy.node_of_rank) {
+    copy.app_first = from->app_first ? calloc(from->app_count, sizeof *copy.app_first) : NULL;
+    if (!copy.node_names || !copy.node_of_rank || (from->app_first && !copy.app_first)) {
         pmi_map_fini(&copy);
         return false;
     }
     memcpy(copy.node_of_rank, from->node_of_rank, from->size * sizeof *copy.node_of_rank);
+    if (copy.app_first)
+        memcpy(copy.app_first, from->app_first, from->app_count * sizeof *copy.app_first);
     *to_out = copy;
     return true;
 }
@@ -67,11 +71,21 @@ static bool ranks_valid(const struct pmi_map *map)
     return valid && used_count == map->nodes;
 }
 
+static bool apps_valid(const struct pmi_map *map)
+{
+    if (!map->app_first)
+        return map->app_count <= 1;
+    for (uint32_t app = 0; app < map->app_count; app++)
+        if (app == 0 ? map->app_first[0] != 0 : map->app_first[app] <= map->app_first[app - 1])
+            return false;
+    return map->app_count > 0 && map->app_first[map->app_count - 1] < map->size;
+}
+
 bool pmi_map_valid(const struct pmi_map *map)
 {
     return map->size > 0 && map->size <= PMI_RANKS_MAX && map->nodes > 0 &&
            map->nodes <= PMI_NODES_MAX && map->here < map->nodes && map->node_of_rank &&
-           names_valid(map) && ranks_valid(map);
+           names_valid(map) && ranks_valid(map) && apps_valid(map);
 }
 
 uint32_t pmi_map_local_size(const struct pmi_map *map, uint32_t node)
@@ -113,6 +127,35 @@ uint32_t *pmi_map_ranks_of_node(const struct pmi_map *map, uint32_t node)
         if (map->node_of_rank[rank] == node)
             ranks[at++] = rank;
     return ranks;
+}
+
+uint32_t pmi_map_apps(const struct pmi_map *map)
+{
+    return map->app_first ? map->app_count : 1;
+}
+
+uint32_t pmi_map_app_first(const struct pmi_map *map, uint32_t app)
+{
+    return map->app_first ? map->app_first[app] : 0;
+}
+
+uint32_t pmi_map_app_size(const struct pmi_map *map, uint32_t app)
+{
+    uint32_t end = app + 1 < pmi_map_apps(map) ? map->app_first[app + 1] : map->size;
+    return end - pmi_map_app_first(map, app);
+}
+
+uint32_t pmi_map_app_of(const struct pmi_map *map, uint32_t rank)
+{
+    uint32_t low = 0, high = pmi_map_apps(map); // the last whose first rank is not behind this one
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (map->app_first[middle] <= rank)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
 }
 
 // After how many ranks the sequence of nodes repeats itself (the last repetition may be cut); the
@@ -278,6 +321,9 @@ void pack_pmi_map(struct pack *pack, const struct pmi_map *map)
         pack_u32(pack, map->node_of_rank[rank]);
         pack_u32(pack, end - rank);
     }
+    pack_u32(pack, pmi_map_apps(map));
+    for (uint32_t app = 0; app < pmi_map_apps(map); app++)
+        pack_u32(pack, pmi_map_app_first(map, app));
 }
 
 static bool unpack_runs(struct unpack *unpack, struct pmi_map *map)
@@ -292,6 +338,20 @@ static bool unpack_runs(struct unpack *unpack, struct pmi_map *map)
     return true;
 }
 
+static bool unpack_apps(struct unpack *unpack, struct pmi_map *map)
+{
+    uint32_t count = unpack_u32(unpack);
+    if (unpack->failed || count == 0 || count > map->size || count > unpack_left(unpack) / 4)
+        return false;
+    map->app_first = calloc(count, sizeof *map->app_first);
+    if (!map->app_first)
+        return false;
+    map->app_count = count;
+    for (uint32_t app = 0; app < count; app++)
+        map->app_first[app] = unpack_u32(unpack);
+    return !unpack->failed;
+}
+
 bool unpack_pmi_map(struct unpack *unpack, struct pmi_map *map_out)
 {
     struct pmi_map map = {.size = unpack_u32(unpack)};
@@ -301,7 +361,8 @@ bool unpack_pmi_map(struct unpack *unpack, struct pmi_map *map_out)
     map.nodes = (uint32_t)strv_count(map.node_names);
     if (!unpack->failed && map.size <= PMI_RANKS_MAX)
         map.node_of_rank = calloc(map.size + 1u, sizeof *map.node_of_rank);
-    if (!map.node_of_rank || !unpack_runs(unpack, &map) || !pmi_map_valid(&map)) {
+    if (!map.node_of_rank || !unpack_runs(unpack, &map) || !unpack_apps(unpack, &map) ||
+        !pmi_map_valid(&map)) {
         unpack->failed = true;
         pmi_map_fini(&map);
         return false;

@@ -19,6 +19,8 @@ struct pmi_map {
     uint32_t *node_of_rank; // owned; `size` entries
     uint32_t here;          // the number of this node
     uint32_t cores_here;    // 0: not known
+    uint32_t app_count;     // programs, in the order of their ranks; 0: one
+    uint32_t *app_first;    // owned: the first rank of each, from 0 on; NULL: one program
 };
 
 void pmi_map_fini(struct pmi_map *map); // an empty struct is fine
@@ -40,6 +42,12 @@ uint32_t *pmi_map_local_ranks(const struct pmi_map *map);
 // none. The caller frees.
 uint32_t *pmi_map_ranks_of_node(const struct pmi_map *map, uint32_t node);
 
+// The programs: at least one, each with a rank.
+uint32_t pmi_map_apps(const struct pmi_map *map);
+uint32_t pmi_map_app_of(const struct pmi_map *map, uint32_t rank);
+uint32_t pmi_map_app_first(const struct pmi_map *map, uint32_t app);
+uint32_t pmi_map_app_size(const struct pmi_map *map, uint32_t app);
+
 // The three below return text that the caller frees, NULL when memory is out.
 
 // For the PMI-1 key PMI_process_mapping: blocks of (first node, nodes, ranks per node) which the
@@ -52,7 +60,7 @@ char *pmi_map_node_list(const struct pmi_map *map); // for PMIx_generate_regex: 
 // The ranks of a node separated by commas, for PMIX_LOCAL_PEERS: "0,2".
 char *pmi_map_peers(const struct pmi_map *map, uint32_t node);
 
-// On the wire: the ranks go as runs on one node. Reading gives a valid map or false; the caller
+// On the wire: the ranks go as runs on one node, the programs as their first ranks. Reading gives a valid map or false; the caller
 // calls pmi_map_fini in the first case.
 void pack_pmi_map(struct pack *pack, const struct pmi_map *map);
 bool unpack_pmi_map(struct unpack *unpack, struct pmi_map *map_out);

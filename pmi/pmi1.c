@@ -20,6 +20,7 @@ struct client {
     struct pmi1_job *job;   // borrowed
     struct pmi1_conn *conn; // owned; NULL before attach and after it left
     uint32_t rank;
+    uint32_t app;  // which program of the job it runs
     bool attached; // stays
     bool finalized;
     bool in_barrier;
@@ -115,7 +116,7 @@ static const char *do_get_maxes(struct client *client, const struct pmi1_line *l
 static const char *do_get_appnum(struct client *client, const struct pmi1_line *line)
 {
     (void)line;
-    answer(client, "cmd=appnum appnum=0");
+    answer(client, "cmd=appnum appnum=%u", client->app);
     return NULL;
 }
 
@@ -316,7 +317,8 @@ static bool job_set_clients(struct pmi1_job *job, const struct pmi_map *map)
     uint32_t *ranks = pmi_map_ranks_of_node(map, map->here);
     job->clients = calloc(job->count + 1u, sizeof *job->clients);
     for (uint32_t i = 0; ranks && job->clients && i < job->count; i++)
-        job->clients[i] = (struct client){.job = job, .rank = ranks[i]};
+        job->clients[i] =
+            (struct client){.job = job, .rank = ranks[i], .app = pmi_map_app_of(map, ranks[i])};
     bool done = ranks && job->clients;
     free(ranks);
     return done;

@@ -151,7 +151,7 @@ static void add_job_keys(struct list *list, const struct pmi_job_message *job)
     add_u32(list, PMIX_JOB_SIZE, map->size);
     add_u32(list, PMIX_MAX_PROCS, map->size);
     add_u32(list, PMIX_NUM_NODES, map->nodes);
-    add_u32(list, PMIX_JOB_NUM_APPS, 1);
+    add_u32(list, PMIX_JOB_NUM_APPS, pmi_map_apps(map));
     add_u32(list, PMIX_LOCAL_SIZE, here);
     add_u32(list, PMIX_NODE_SIZE, here);
     add_text_free(list, PMIX_LOCAL_PEERS, pmi_map_peers(map, map->here));
@@ -176,16 +176,40 @@ static void add_session(struct list *list, const struct pmi_job_message *job)
     add_array(list, PMIX_SESSION_INFO_ARRAY, &session);
 }
 
-// One program: MPMD groups will have several of these.
-static void add_app(struct list *list, const struct pmi_job_message *job)
+static void add_app(struct list *list, const struct pmi_job_message *job, uint32_t number)
 {
     struct list app = list_start();
-    add_u32(&app, PMIX_APPNUM, 0);
-    add_u32(&app, PMIX_APP_SIZE, job->map.size);
-    add_rank(&app, PMIX_APPLDR, 0);
-    add_text(&app, PMIX_WDIR, job->cwd);
-    add_text_free(&app, PMIX_APP_ARGV, join_words(job->argv));
+    add_u32(&app, PMIX_APPNUM, number);
+    add_u32(&app, PMIX_APP_SIZE, pmi_map_app_size(&job->map, number));
+    add_rank(&app, PMIX_APPLDR, pmi_map_app_first(&job->map, number));
+    add_text(&app, PMIX_WDIR, job->apps[number].cwd);
+    add_text_free(&app, PMIX_APP_ARGV, join_words(job->apps[number].argv));
     add_array(list, PMIX_APP_INFO_ARRAY, &app);
+}
+
+static char *join_numbers(const struct pmi_map *map,
+                          uint32_t (*number)(const struct pmi_map *map, uint32_t app))
+{
+    char *text = NULL;
+    size_t length;
+    FILE *out = open_memstream(&text, &length);
+    if (!out)
+        return NULL;
+    for (uint32_t app = 0; app < pmi_map_apps(map); app++)
+        fprintf(out, "%s%u", app ? " " : "", number(map, app));
+    fclose(out);
+    return text;
+}
+
+static void add_apps(struct list *list, const struct pmi_job_message *job)
+{
+    for (uint32_t app = 0; app < pmi_map_apps(&job->map); app++)
+        add_app(list, job, app);
+    if (pmi_map_apps(&job->map) == 1)
+        return;
+    // Open MPI 5 asks for these when there are several programs.
+    add_text_free(list, "OMPI_APP_SIZES", join_numbers(&job->map, pmi_map_app_size));
+    add_text_free(list, "OMPI_FIRST_RANKS", join_numbers(&job->map, pmi_map_app_first));
 }
 
 static void add_proc_dir(struct list *proc, const struct pmi_job_message *job, uint32_t rank)
@@ -202,12 +226,12 @@ static void add_proc(struct list *list, const struct pmi_job_message *job, uint3
                      uint32_t local_rank, const char *locality)
 {
     const struct pmi_map *map = &job->map;
-    uint32_t node = map->node_of_rank[rank];
+    uint32_t node = map->node_of_rank[rank], app = pmi_map_app_of(map, rank);
     struct list proc = list_start();
     add_rank(&proc, PMIX_RANK, rank);
-    add_u32(&proc, PMIX_APPNUM, 0);
+    add_u32(&proc, PMIX_APPNUM, app);
     add_rank(&proc, PMIX_GLOBAL_RANK, rank);
-    add_rank(&proc, PMIX_APP_RANK, rank);
+    add_rank(&proc, PMIX_APP_RANK, rank - pmi_map_app_first(map, app));
     add_u16(&proc, PMIX_LOCAL_RANK, local_rank);
     add_u16(&proc, PMIX_NODE_RANK, local_rank);
     add_u32(&proc, PMIX_NODEID, node);
@@ -233,7 +257,7 @@ bool helper_jobinfo(const struct pmi_job_message *job, const char *topology,
     struct list list = list_start();
     add_session(&list, job);
     add_job_keys(&list, job);
-    add_app(&list, job);
+    add_apps(&list, job);
     if (topology)
         add_text(&list, PMIX_HWLOC_XML_V2, topology);
     for (uint32_t rank = 0; rank < job->map.size && !list.failed; rank++)

@@ -34,9 +34,11 @@ const char *pmi_message_name(unsigned type)
 
 void pmi_job_message_fini(struct pmi_job_message *message)
 {
-    strv_free(message->argv);
+    for (uint32_t i = 0; message->apps && i < pmi_map_apps(&message->map); i++)
+        strv_free(message->apps[i].argv);
+    free(message->apps);
     pmi_map_fini(&message->map);
-    message->argv = NULL;
+    message->apps = NULL;
 }
 
 void pack_pmi_job(struct pack *pack, const struct pmi_job_message *message)
@@ -47,10 +49,26 @@ void pack_pmi_job(struct pack *pack, const struct pmi_job_message *message)
     pack_str(pack, message->dir);
     pack_u32(pack, message->uid);
     pack_u32(pack, message->gid);
-    pack_str(pack, message->cwd);
-    pack_strv(pack, message->argv);
+    for (uint32_t i = 0; i < pmi_map_apps(&message->map); i++) {
+        pack_str(pack, message->apps[i].cwd);
+        pack_strv(pack, message->apps[i].argv);
+    }
     pack_u8(pack, message->oversubscribed);
     pack_str(pack, message->cpuset);
+}
+
+static bool unpack_apps(struct unpack *unpack, struct pmi_job_message *message)
+{
+    uint32_t count = pmi_map_apps(&message->map);
+    // Each takes at least nine bytes.
+    if (unpack->failed || count > unpack_left(unpack) / 9)
+        return false;
+    message->apps = calloc(count, sizeof *message->apps);
+    for (uint32_t i = 0; message->apps && i < count; i++) {
+        message->apps[i].cwd = unpack_str(unpack);
+        message->apps[i].argv = unpack_strv(unpack, STRINGS_MAX);
+    }
+    return message->apps != NULL;
 }
 
 bool unpack_pmi_job(struct unpack *unpack, struct pmi_job_message *message_out)
@@ -61,12 +79,11 @@ bool unpack_pmi_job(struct unpack *unpack, struct pmi_job_message *message_out)
     message.dir = unpack_str(unpack);
     message.uid = unpack_u32(unpack);
     message.gid = unpack_u32(unpack);
-    message.cwd = unpack_str(unpack);
-    message.argv = unpack_strv(unpack, STRINGS_MAX);
+    bool good = unpack_apps(unpack, &message);
     message.oversubscribed = unpack_u8(unpack) != 0;
     message.cpuset = unpack_str(unpack);
     size_t length = strlen(message.nspace);
-    if (!unpack_done(unpack) || length == 0 || length > PMI_NSPACE_MAX) {
+    if (!good || !unpack_done(unpack) || length == 0 || length > PMI_NSPACE_MAX) {
         pmi_job_message_fini(&message);
         return false;
     }

@@ -42,14 +42,19 @@ enum pmi_message_type {
 
 const char *pmi_message_name(unsigned type); // for logs
 
+// One program of a job.
+struct pmi_app {
+    const char *cwd;
+    char **argv;
+};
+
 struct pmi_job_message {
     uint64_t job;
-    const char *nspace; // unique in the world, hard to guess, at most PMI_NSPACE_MAX characters
-    struct pmi_map map; // owned
-    const char *dir;    // exists, private to this job and node
-    uint32_t uid, gid;  // of the ranks
-    const char *cwd;
-    char **argv; // owned
+    const char *nspace;   // unique in the world, hard to guess, at most PMI_NSPACE_MAX characters
+    struct pmi_map map;   // owned
+    const char *dir;      // exists, private to this job and node
+    uint32_t uid, gid;    // of the ranks
+    struct pmi_app *apps; // owned with their argv: pmi_map_apps of them
     bool oversubscribed;
     const char *cpuset; // cores of this node that the ranks may use, "0-3,8", or ""
 };

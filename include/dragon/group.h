@@ -135,6 +135,7 @@ DRAGON_API void dragon_group_destroy(dragon_group_t *group);
 
 /* For dragon-info; without it the name of its first program. */
 DRAGON_API dragon_err_t dragon_group_set_name(dragon_group_t *group, const char *name);
+
 DRAGON_API dragon_err_t dragon_group_set_policy(dragon_group_t *group,
                                                 const dragon_policy_t *policy);
 /* The ranks are one MPI program (of several templates too): they get PMIx and PMI-1. */
@@ -154,6 +155,7 @@ DRAGON_API dragon_err_t dragon_group_set_grace(dragon_group_t *group, uint32_t m
 /* wait_ms: with DRAGON_FULL_WAIT, how long at most; 0: an hour. */
 DRAGON_API dragon_err_t dragon_group_set_full(dragon_group_t *group, dragon_full_t full,
                                               uint64_t wait_ms);
+
 DRAGON_API dragon_err_t dragon_group_set_failure(dragon_group_t *group, dragon_failure_t failure);
 /* Each rank is started again on its node at most `most` times, after backoff_ms (0: 100), twice that the next
  * time, and so on up to 30 s. When that is used up its end counts like any other. Not for MPI groups. */

@@ -66,6 +66,7 @@ DRAGON_API void dragon_policy_destroy(dragon_policy_t *policy); /* NULL is fine 
  * node's number; several are separated by commas. NULL or "": every node. Whether they exist is looked at
  * when the group starts. */
 DRAGON_API dragon_err_t dragon_policy_set_hosts(dragon_policy_t *policy, const char *hosts);
+
 DRAGON_API dragon_err_t dragon_policy_set_map(dragon_policy_t *policy, dragon_map_t map);
 /* At most so many ranks on a node; 0: left open. */
 DRAGON_API dragon_err_t dragon_policy_set_ppn(dragon_policy_t *policy, uint32_t ranks);
@@ -75,6 +76,7 @@ DRAGON_API dragon_err_t dragon_policy_set_cores(dragon_policy_t *policy, uint32_
 /* These cores, as "0-3,8". Several lists separated by colons, "0-3:4-7", are for the first, second, ...
  * rank of the template on each node, round and round. NULL or "": left open. */
 DRAGON_API dragon_err_t dragon_policy_set_core_list(dragon_policy_t *policy, const char *cores);
+
 DRAGON_API dragon_err_t dragon_policy_set_bind(dragon_policy_t *policy, dragon_bind_t bind);
 
 /* Each rank gets so many GPUs for itself, the nearest to its cores. 0: it is to see none. -1: left open. */
@@ -101,7 +103,7 @@ DRAGON_API dragon_err_t dragon_policy_pop(dragon_runtime_t *runtime);
 
 /* ---- one for each ----
  *
- * Both give an array of *count_out policies, which the caller ends with dragon_policy_free_list.
+ * Both give an array of *count_out policies in the order of the nodes' numbers, which the caller ends with dragon_policy_free_list.
  * PEER: the runtime has ended. TIMEOUT: it did not answer within 10 s. NOMEM. */
 
 /* One for each GPU of the runtime: its node and that GPU. None when there are none. */

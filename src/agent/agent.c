@@ -2,7 +2,7 @@
 //
 // The agent: the one daemon of a node. Its life:
 //
-//     setup     dragon-run gives it directories; it reads the cores, listens, answers
+//     setup     dragon-run gives it directories; it reads the host, listens, answers
 //     joining   dragon-run gives it the table of nodes; it links up with its parent and children
 //     up        serves clients and groups; on node 0 the head program runs
 //     stopping  every program has been told TERM; waits for them, at most the grace time
@@ -14,20 +14,11 @@
 
 #include "agent/internal.h"
 #include "group/proto.h"
-#include "net/address.h"
 #include "proc/sweep.h"
 
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-void agent_tell_run(struct agent *agent, uint16_t type, struct pack *body)
-{
-    if (agent->control)
-        link_send_pack(agent->control, type, 0, 0, body);
-    else
-        pack_fini(body);
-}
 
 // ---- the head program
 
@@ -80,9 +71,16 @@ static void on_tree_up(void *arg)
     struct pack empty = PACK_EMPTY;
     agent->phase = PHASE_UP;
     agent->was_up = true;
+    pack_fini(&agent->card);
     agent_tell_run(agent, CONTROL_UP, &empty);
     if (agent_leads(agent))
         agent_start_head(agent);
+}
+
+static bool on_tree_card(void *arg, uint32_t node, const void *card, size_t length)
+{
+    struct agent *agent = arg;
+    return !agent->groups || groups_describe(agent->groups, node, card, length); // else it leaves
 }
 
 static void on_tree_failed(void *arg, const char *reason)
@@ -149,6 +147,7 @@ static void on_tree_left(void *arg)
 
 static const struct tree_handler tree_handler = {
     .on_up = on_tree_up,
+    .on_card = on_tree_card,
     .on_failed = on_tree_failed,
     .on_message = on_tree_message,
     .on_lost = on_tree_lost,
@@ -179,6 +178,12 @@ static void to_client(void *arg, uint64_t session, uint16_t type, const void *bo
         sessions_send(agent->sessions, session, type, body, length);
 }
 
+static int client_pid(void *arg, uint64_t session)
+{
+    struct agent *agent = arg;
+    return agent->sessions ? sessions_pid(agent->sessions, session) : 0;
+}
+
 static void on_rank_exit(void *arg)
 {
     struct agent *agent = arg;
@@ -203,6 +208,9 @@ static bool copy_nodes(struct agent *agent)
 static bool join_tree(struct agent *agent)
 {
     const struct control_start *start = &agent->start;
+    machine_pack(&agent->card, &agent->share.machine);
+    if (agent->card.failed)
+        return false;
     struct tree_options options = {
         .nodes = agent->nodes,
         .count = start->count,
@@ -210,6 +218,8 @@ static bool join_tree(struct agent *agent)
         .fanout = start->fanout,
         .secret = start->secret,
         .listen_fd = agent->listen_fd,
+        .card = agent->card.data,
+        .card_length = agent->card.length,
         .timeout_ms = start->up_timeout_ms,
         .silence_ms = start->node_timeout_ms,
         .first_type = AGENT_STOP,
@@ -224,7 +234,9 @@ static bool open_services(struct agent *agent, dragon_error_t *error)
     struct sessions_options sessions = {.path = agent->socket_path,
                                         .node = agent->start.here,
                                         .nodes = agent->start.count,
-                                        .node_name = agent->nodes[agent->start.here].name};
+                                        .node_name = agent->nodes[agent->start.here].name,
+                                        .runtime = agent->start.name,
+                                        .end_s = agent->start.end_s};
     struct groups_options groups = {
         .loop = agent->loop,
         .tree = agent->tree,
@@ -234,12 +246,13 @@ static bool open_services(struct agent *agent, dragon_error_t *error)
         .shm_dir = agent->options.shm_dir,
         .pmix_program = agent->pmix_program,
         .nspace_stem = agent->start.stem,
-        .cores = agent->share.cores,
+        .machine = &agent->share.machine,
         .cpuset = agent->share.cpuset,
         .nofile = &agent->options.nofile,
         .start_timeout_ms = 60000,
         .to_client = to_client,
         .on_rank_exit = on_rank_exit,
+        .client_pid = client_pid,
         .arg = agent,
     };
     agent->groups = groups_create(&groups);
@@ -251,7 +264,7 @@ static bool open_services(struct agent *agent, dragon_error_t *error)
     return agent->sessions != NULL;
 }
 
-static bool agent_join(struct agent *agent, dragon_error_t *error)
+bool agent_join(struct agent *agent, dragon_error_t *error)
 {
     agent->phase = PHASE_JOINING;
     if (topo_take_share(agent->topo, agent->start.share_index, agent->start.share_count,
@@ -265,117 +278,6 @@ static bool agent_join(struct agent *agent, dragon_error_t *error)
     }
     return open_services(agent, error);
 }
-
-// ---- dragon-run
-
-static void agent_fail(struct agent *agent, const char *text)
-{
-    agent_set_cause(agent, 125, text);
-    agent_leave(agent);
-}
-
-static bool on_start(struct agent *agent, const struct link_message *message)
-{
-    dragon_error_t error;
-    if (agent->phase != PHASE_SETUP || !agent->topo)
-        return false;
-    agent->start_bytes = malloc(message->length);
-    if (!agent->start_bytes)
-        return false;
-    memcpy(agent->start_bytes, message->body, message->length);
-    struct unpack unpack = unpack_start(agent->start_bytes, message->length);
-    if (!control_start_unpack(&unpack, &agent->start))
-        return false;
-    log_open("dragon-agent", agent->start.nodes[agent->start.here].name);
-    if (!agent_join(agent, &error))
-        agent_fail(agent, error.text);
-    return true;
-}
-
-static bool on_setup(struct agent *agent, const struct link_message *message)
-{
-    struct unpack unpack = unpack_start(message->body, message->length);
-    struct control_setup setup;
-    struct control_ready ready = {0};
-    dragon_error_t error;
-    struct pack body = PACK_EMPTY;
-    if (agent->topo || !control_setup_unpack(&unpack, &setup))
-        return false;
-    agent->topo = topo_create(&error);
-    if (agent->topo && setup.listen)
-        agent->listen_fd = address_listen(*setup.network ? setup.network : NULL, setup.local,
-                                          &ready.addresses, &error);
-    if (!agent->topo || (setup.listen && agent->listen_fd < 0)) {
-        agent_fail(agent, error.text);
-        return true;
-    }
-    ready.cores = topo_cores(agent->topo);
-    control_ready_pack(&body, &ready);
-    strv_free(ready.addresses);
-    agent_tell_run(agent, CONTROL_READY, &body);
-    return true;
-}
-
-static bool on_control_signal(struct agent *agent, const struct link_message *message)
-{
-    struct unpack unpack = unpack_start(message->body, message->length);
-    uint32_t signal = unpack_u32(&unpack);
-    if (!unpack_done(&unpack) || signal >= NSIG)
-        return false;
-    head_signal(&agent->head, (int)signal);
-    return true;
-}
-
-static bool on_control_stop(struct agent *agent, const struct link_message *message)
-{
-    struct unpack unpack = unpack_start(message->body, message->length);
-    uint32_t signal = unpack_u32(&unpack);
-    const char *why = unpack_str(&unpack);
-    if (!unpack_done(&unpack) || signal >= NSIG)
-        return false;
-    agent_ask_stop(agent, (int)signal, why);
-    return true;
-}
-
-static void on_control_message(void *arg, const struct link_message *message)
-{
-    struct agent *agent = arg;
-    bool good = false;
-    switch (message->type) {
-    case CONTROL_SETUP:
-        good = on_setup(agent, message);
-        break;
-    case CONTROL_START:
-        good = on_start(agent, message);
-        break;
-    case CONTROL_SIGNAL:
-        good = on_control_signal(agent, message);
-        break;
-    case CONTROL_STOP:
-        good = on_control_stop(agent, message);
-        break;
-    default:
-        break;
-    }
-    if (!good)
-        agent_fail(agent, "dragon-run and dragon-agent do not understand each other; are they of "
-                          "the same release?");
-}
-
-static void on_control_closed(void *arg, const char *reason)
-{
-    struct agent *agent = arg;
-    char text[300];
-    (void)reason;
-    link_destroy(agent->control);
-    agent->control = NULL;
-    snprintf(text, sizeof text, "dragon-run on %s is gone; it was killed",
-             agent->nodes ? agent->nodes[agent->start.here].name : "this host");
-    agent_ask_stop(agent, 0, text);
-}
-
-static const struct link_handler control_handler = {.on_message = on_control_message,
-                                                    .on_closed = on_control_closed};
 
 // ---- life
 
@@ -396,7 +298,7 @@ struct agent *agent_create(struct loop *loop, const struct agent_options *option
         agent->socket_path = NULL;
     agent->limit = loop_timer_create(loop, agent_on_limit, agent);
     agent->control =
-        link_create(loop, options->control_fd, CONTROL_BODY_LIMIT, &control_handler, agent);
+        link_create(loop, options->control_fd, CONTROL_BODY_LIMIT, &agent_control_handler, agent);
     agent->children = children_create(loop, &error);
     if (agent->socket_path && agent->limit && agent->control && agent->children)
         return agent;
@@ -416,6 +318,8 @@ void agent_destroy(struct agent *agent)
     loop_timer_destroy(agent->limit);
     loop_later_cancel(agent->loop, &agent->check);
     topo_destroy(agent->topo);
+    pack_fini(&agent->card);
+    machine_fini(&agent->share.machine);
     // dragon-run does this too; one of us is the last.
     sweep_remove_directory(agent->options.run_dir);
     sweep_remove_directory(agent->options.shm_dir);

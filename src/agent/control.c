@@ -13,6 +13,7 @@ void control_setup_pack(struct pack *pack, const struct control_setup *setup)
     pack_u8(pack, setup->listen);
     pack_u8(pack, setup->local);
     pack_str(pack, setup->network);
+    pack_str(pack, setup->gpus);
 }
 
 bool control_setup_unpack(struct unpack *unpack, struct control_setup *setup_out)
@@ -20,6 +21,7 @@ bool control_setup_unpack(struct unpack *unpack, struct control_setup *setup_out
     setup_out->listen = unpack_u8(unpack);
     setup_out->local = unpack_u8(unpack);
     setup_out->network = unpack_str(unpack);
+    setup_out->gpus = unpack_str(unpack);
     return unpack_done(unpack);
 }
 
@@ -44,6 +46,7 @@ bool control_ready_unpack(struct unpack *unpack, struct control_ready *ready_out
 void control_start_pack(struct pack *pack, const struct control_start *start)
 {
     pack_raw(pack, start->secret, sizeof start->secret);
+    pack_str(pack, start->name);
     pack_str(pack, start->stem);
     pack_u32(pack, start->here);
     pack_u32(pack, start->count);
@@ -53,6 +56,7 @@ void control_start_pack(struct pack *pack, const struct control_start *start)
     pack_u32(pack, start->up_timeout_ms);
     pack_u32(pack, start->node_timeout_ms);
     pack_u32(pack, start->grace_ms);
+    pack_u64(pack, start->end_s);
     pack_i32(pack, start->head_group);
     pack_str(pack, start->cwd);
     pack_strv(pack, start->head);
@@ -94,6 +98,7 @@ bool control_start_unpack(struct unpack *unpack, struct control_start *start_out
     const void *secret = unpack_raw(unpack, sizeof start.secret);
     if (secret)
         memcpy(start.secret, secret, sizeof start.secret);
+    start.name = unpack_str(unpack);
     start.stem = unpack_str(unpack);
     start.here = unpack_u32(unpack);
     start.count = unpack_u32(unpack);
@@ -103,6 +108,7 @@ bool control_start_unpack(struct unpack *unpack, struct control_start *start_out
     start.up_timeout_ms = unpack_u32(unpack);
     start.node_timeout_ms = unpack_u32(unpack);
     start.grace_ms = unpack_u32(unpack);
+    start.end_s = unpack_u64(unpack);
     start.head_group = unpack_i32(unpack);
     start.cwd = unpack_str(unpack);
     start.head = unpack_strv(unpack, ARGS_LIMIT);

@@ -25,6 +25,7 @@ struct control_setup {
     bool listen;         // other nodes are to connect
     bool local;          // all on this host: loopback will do
     const char *network; // "": not chosen
+    const char *gpus;    // as declared; "": they are looked for
 };
 void control_setup_pack(struct pack *pack, const struct control_setup *setup);
 bool control_setup_unpack(struct unpack *unpack, struct control_setup *setup_out);
@@ -45,11 +46,13 @@ struct control_node {
 
 struct control_start {
     uint8_t secret[AUTH_SECRET_BYTES];
+    const char *name; // of the runtime: the same on all nodes, and no other has it
     const char *stem; // of PMIx namespaces: unguessable, the same on all nodes
     uint32_t here, count;
     uint32_t fanout;
     uint32_t share_index, share_count; // of the nodes on this host
     uint32_t up_timeout_ms, node_timeout_ms, grace_ms;
+    uint64_t end_s;             // when the allocation ends, since the epoch; 0: nobody said
     int32_t head_group;         // the process group that the head joins; 0: its own
     const char *cwd;            // of the head
     char **head;                // owned when unpacked; empty but on node 0

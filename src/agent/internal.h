@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What agent.c (life) and agent_end.c (its end) share.
+// What agent.c (life), agent_control.c (what dragon-run says) and agent_end.c (its end) share.
 #ifndef AGENT_INTERNAL_H
 #define AGENT_INTERNAL_H
 
@@ -26,7 +26,8 @@ struct agent {
     struct link *control; // NULL: dragon-run is gone
     struct children *children;
     struct topo *topo;
-    struct topo_share share;
+    struct topo_share share; // what this node has; empty before it joins
+    struct pack card;        // the machine, packed: what node 0 is told; until this node is up
     struct tree_node *nodes; // owned
     struct tree *tree;
     struct sessions *sessions;
@@ -52,6 +53,13 @@ static inline bool agent_leads(const struct agent *agent)
 
 void agent_tell_run(struct agent *agent, uint16_t type,
                     struct pack *body); // dragon-run, if it is there
+
+// Takes this node's place in the table: it links up, and clients may come. False with the reason.
+bool agent_join(struct agent *agent, dragon_error_t *error);
+
+// agent_control.c
+
+extern const struct link_handler agent_control_handler; // of the link to dragon-run
 
 // agent_end.c
 

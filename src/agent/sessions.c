@@ -21,6 +21,7 @@ enum { BODY_LIMIT = 64 << 20, SESSIONS_LIMIT = 4096 };
 struct session {
     struct sessions *sessions; // borrowed
     uint64_t number;
+    int pid; // 0: not known
     struct link *link;
     bool welcome;
     UT_hash_handle hh;
@@ -59,14 +60,22 @@ static bool on_hello(struct session *session, const struct link_message *message
     struct unpack unpack = unpack_start(message->body, message->length);
     uint32_t version = unpack_u32(&unpack);
     unpack_str(&unpack);
-    if (message->type != GC_HELLO || !unpack_done(&unpack))
+    // Another version's hello may go on in another way, and is answered too.
+    if (message->type != GC_HELLO || unpack.failed)
         return false;
+    if (version == GROUP_WIRE_VERSION) {
+        unpack_u32(&unpack); // its own idea of its process; the kernel knows better
+        if (!unpack_done(&unpack))
+            return false;
+    }
     struct pack body = PACK_EMPTY;
     pack_u32(&body, GROUP_WIRE_VERSION);
     pack_str(&body, PACKAGE_VERSION);
     pack_u32(&body, options->node);
     pack_u32(&body, options->nodes);
     pack_str(&body, options->node_name);
+    pack_str(&body, options->runtime);
+    pack_u64(&body, options->end_s);
     link_send_pack(session->link, GC_WELCOME, 0, 0, &body);
     session->welcome = version == GROUP_WIRE_VERSION;
     return session->welcome;
@@ -95,24 +104,29 @@ static void on_session_closed(void *arg, const char *reason)
 static const struct link_handler session_handler = {.on_message = on_session_message,
                                                     .on_closed = on_session_closed};
 
-static bool is_ours(int fd)
+static bool is_ours(int fd, int *pid_out)
 {
     struct ucred peer;
     socklen_t length = sizeof peer;
-    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 && peer.uid == geteuid();
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0 || peer.uid != geteuid())
+        return false;
+    *pid_out = peer.pid;
+    return true;
 }
 
 static void on_connection(void *arg, int fd)
 {
     struct sessions *sessions = arg;
     struct session *session = calloc(1, sizeof *session);
-    if (!is_ours(fd) || !session || HASH_COUNT(sessions->by_number) >= SESSIONS_LIMIT) {
+    int pid = 0;
+    if (!is_ours(fd, &pid) || !session || HASH_COUNT(sessions->by_number) >= SESSIONS_LIMIT) {
         close(fd);
         free(session);
         return;
     }
     session->sessions = sessions;
     session->number = sessions->next_number++;
+    session->pid = pid;
     session->link = link_create(sessions->loop, fd, BODY_LIMIT, &session_handler, session);
     if (!session->link)
         free(session);
@@ -184,4 +198,11 @@ void sessions_send(struct sessions *sessions, uint64_t number, uint16_t type, co
     if (session)
         link_send(session->link,
                   &(struct link_message){.type = type, .body = body, .length = (uint32_t)length});
+}
+
+int sessions_pid(const struct sessions *sessions, uint64_t number)
+{
+    struct session *session;
+    HASH_FIND(hh, sessions->by_number, &number, sizeof number, session);
+    return session ? session->pid : 0;
 }

@@ -21,6 +21,8 @@ struct sessions_options {
     const char *path; // of the socket, made here
     uint32_t node, nodes;
     const char *node_name;
+    const char *runtime; // its name
+    uint64_t end_s;      // of the allocation, since the epoch; 0: nobody said
 };
 
 struct sessions *sessions_create(struct loop *loop, const struct sessions_options *options,
@@ -30,5 +32,8 @@ void sessions_destroy(struct sessions *sessions); // NULL is fine; on_gone is no
 
 void sessions_send(struct sessions *sessions, uint64_t session, uint16_t type, const void *body,
                    size_t length); // to one that is gone: nothing
+
+// The process that connected. 0: the session is gone, or the process is none that can be named here.
+int sessions_pid(const struct sessions *sessions, uint64_t session);
 
 #endif

@@ -11,5 +11,6 @@
 #include "base/self.h"
 #include "base/strv.h"
 #include "base/time.h"
+#include "base/words.h"
 
 #endif

@@ -34,28 +34,26 @@ static const struct option_row rows[] = {
 };
 
 static const char about[] =
-    "Measures the runtime on this machine, each figure together with a peer in pairs of runs that "
-    "take\n"
-    "turns, and prints ours, the peer's, the ratio (median, lowest and highest of the pairs) and "
-    "what\n"
-    "the project aims at.\n\n"
-    "  dragon-bench launch                    everything about starting programs, some minutes\n"
-    "  dragon-bench launch --quick --json     half a minute, for a script\n"
-    "  dragon-bench launch --only spawn       64 and 256 processes as one group, nothing else\n\n"
+    "Measures the runtime on this machine, each figure together with a peer in pairs\n"
+    "of runs that take turns, and prints ours, the peer's, the ratio (median, lowest\n"
+    "and highest of the pairs) and what the project aims at.\n\n"
+    "  dragon-bench launch                  all about starting programs, some minutes\n"
+    "  dragon-bench launch --quick --json   half a minute, for a script\n"
+    "  dragon-bench launch --only spawn     64 and 256 processes as a group, no more\n\n"
     "WORD is launch. Its parts, for --only:\n"
-    "  one-node   a runtime that runs true, from nothing to its end, against mpiexec -n 1\n"
+    "  one-node   a runtime that runs true, from nothing to its end, against\n"
+    "             mpiexec -n 1\n"
     "  idle       memory and wake-ups of an agent that has nothing to do\n"
-    "  spawn      64 and 256 ranks of true as one group, against posix_spawn and mpiexec -n 64\n"
+    "  spawn      64 and 256 ranks of true as one group, against posix_spawn and\n"
+    "             mpiexec -n 64\n"
     "  mpi        an MPI hello of 2, 8 and 16 ranks, against mpiexec of the same MPI\n"
-    "  series     2,000 groups of one rank after another, and 1,000 MPI groups of two: rates,\n"
-    "             memory and descriptors in the first and in the last tenth\n\n"
-    "Ratios are times (less is better) or rates (more is better), as the unit says. A busy "
-    "machine\n"
-    "makes all figures worthless: look at the load, of which a warning is given. Outside a runtime "
-    "one is\n"
-    "started around the command. The exit code is 0 also when aims are missed, 1 when a figure "
-    "could\n"
-    "not be taken (one whose peer is not installed is skipped), 125 when nothing could be.";
+    "  series     2,000 groups of one rank after another, and 1,000 MPI groups of\n"
+    "             two: rates, memory and descriptors in the first and in the last tenth\n\n"
+    "Ratios are times (less is better) or rates (more is better), as the unit says. A\n"
+    "busy machine makes all figures worthless: look at the load, of which a warning\n"
+    "is given. Outside a runtime one is started around the command. The exit code is 0\n"
+    "also when aims are missed, 1 when a figure could not be taken (one whose peer is\n"
+    "not installed is skipped), 125 when nothing could be.";
 
 static bool take_option(void *arg, int id, const char *value, dragon_error_t *error)
 {
@@ -81,12 +79,15 @@ static bool take_option(void *arg, int id, const char *value, dragon_error_t *er
     }
 }
 
+static const char *const operands[] = {"launch", NULL};
+
 static const struct options command = {
     .command = "dragon-bench",
     .usage = "WORD [OPTION...]",
     .about = about,
     .rows = rows,
     .take = take_option,
+    .operands = operands,
 };
 
 static const struct bench_word *find_word(const char *name)

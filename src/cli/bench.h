@@ -114,6 +114,7 @@ struct group_run {
     char *const *argv;
     uint32_t ranks;
     bool pmi;
+    const dragon_policy_t *policy; // NULL: none
 };
 
 // A group from its start to the end of the wait, in ms; below 0: `figure` got the reason.

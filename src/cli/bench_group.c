@@ -17,11 +17,11 @@ const char *const mpi_settings[] = {
     NULL,
 };
 
-static dragon_err_t set_mpi(dragon_group_t *group, dragon_template_t *program)
+static dragon_err_t set_mpi(dragon_group_t *group, dragon_template_t *template)
 {
     dragon_err_t err = dragon_group_set_pmi(group, 1);
     for (const char *const *at = mpi_settings; err == DRAGON_OK && *at; at += 2)
-        err = dragon_template_set_env(program, at[0], at[1]);
+        err = dragon_template_set_env(template, at[0], at[1]);
     return err;
 }
 
@@ -42,25 +42,36 @@ static double run_group(dragon_group_t *group, struct figure *figure)
     return -1;
 }
 
+static dragon_err_t fill_group(dragon_group_t *group, dragon_template_t *template,
+                               const struct group_run *run, dragon_error_t *error)
+{
+    dragon_err_t err = run->pmi ? set_mpi(group, template) : DRAGON_OK;
+    if (err == DRAGON_OK && run->policy)
+        err = dragon_template_set_policy(template, run->policy);
+    if (err == DRAGON_OK) // there are more ranks than cores here
+        err = dragon_group_set_full(group, DRAGON_FULL_SHARE, 0);
+    if (err != DRAGON_OK)
+        return err_set(error, err, "%s", dragon_err_text(err));
+    return dragon_group_add(group, template, run->ranks, error);
+}
+
 double group_run_ms(struct bench *bench, const struct group_run *run, struct figure *figure)
 {
     dragon_error_t error;
-    dragon_template_t *program = NULL;
     dragon_group_t *group = NULL;
-    dragon_err_t err = dragon_template_create(run->argv, &program, &error);
+    dragon_template_t *template = NULL;
+    dragon_err_t err = dragon_template_create(run->argv, &template, &error);
     if (err == DRAGON_OK)
         err = dragon_group_create(bench->runtime, &group, &error);
-    if (err == DRAGON_OK && run->pmi && (err = set_mpi(group, program)) != DRAGON_OK)
-        err_set(&error, err, "%s", dragon_err_text(err));
     if (err == DRAGON_OK)
-        err = dragon_group_add(group, program, run->ranks, &error);
+        err = fill_group(group, template, run, &error);
     double ms = -1;
     if (err == DRAGON_OK)
         ms = run_group(group, figure);
     else
         figure_fail(figure, "%.190s", error.text);
     dragon_group_destroy(group);
-    dragon_template_destroy(program);
+    dragon_template_destroy(template);
     return ms;
 }
 

@@ -95,6 +95,33 @@ static double run_our_group(struct pair *pair)
     return group_run_ms(pair->bench, &run, pair->figure);
 }
 
+// One core for each rank, bound to it, and a variable.
+static double run_our_bound_group(struct pair *pair)
+{
+    struct group_run run = {.argv = pair->argv, .ranks = (uint32_t)pair->count};
+    dragon_policy_t *policy;
+    double ms = -1;
+    if (dragon_policy_create(&policy) != DRAGON_OK) {
+        figure_fail(pair->figure, "out of memory");
+        return -1;
+    }
+    if (dragon_policy_set_cores(policy, 1) == DRAGON_OK &&
+        dragon_policy_set_bind(policy, DRAGON_BIND_CORE) == DRAGON_OK &&
+        dragon_policy_set_env(policy, "POLICY", "1") == DRAGON_OK) {
+        run.policy = policy;
+        ms = group_run_ms(pair->bench, &run, pair->figure);
+    } else
+        figure_fail(pair->figure, "the policy cannot be made");
+    dragon_policy_destroy(policy);
+    return ms;
+}
+
+static double run_plain_group(struct pair *pair)
+{
+    struct group_run run = {.argv = pair->peer_argv, .ranks = (uint32_t)pair->count};
+    return group_run_ms(pair->bench, &run, pair->figure);
+}
+
 static double run_our_mpi_group(struct pair *pair)
 {
     struct group_run run = {.argv = pair->argv, .ranks = (uint32_t)pair->count, .pmi = true};
@@ -176,6 +203,24 @@ static void spawn_against_bare(struct bench *bench, char *program, int count, in
     measure(&pair, bench->quick ? 7 : 21);
 }
 
+static void spawn_with_policy(struct bench *bench, char *program, int count)
+{
+    struct figure figure = {.unit = "1/s", .aim = AIM_AT_LEAST, .aim_value = 0.9};
+    char *argv[] = {program, NULL};
+    snprintf(figure.name, sizeof figure.name, "spawn-%d-policy", count);
+    snprintf(figure.what, sizeof figure.what, "%d ranks of true, each bound to a core", count);
+    snprintf(figure.peer, sizeof figure.peer, "the same without a policy");
+    struct pair pair = {.bench = bench,
+                        .figure = &figure,
+                        .ours = run_our_bound_group,
+                        .peer = run_plain_group,
+                        .count = count,
+                        .rates = true,
+                        .argv = argv,
+                        .peer_argv = argv};
+    measure(&pair, bench->quick ? 7 : 41);
+}
+
 // Open MPI 4.1's mpiexec misses the end of ranks that end while it still starts others, and then waits for
 // ever: such runs do not count, and are told of.
 static double run_peer_that_may_hang(struct pair *pair)
@@ -243,6 +288,8 @@ static void bench_spawn(struct bench *bench)
     spawn_against_bare(bench, program, 256, 0);
     spawn_against_bare(bench, program, 64, 2);
     spawn_against_bare(bench, program, 256, 2);
+    spawn_with_policy(bench, program, 64);
+    spawn_with_policy(bench, program, 256);
     struct mpi_setup setup;
     char *sleeper = command_find("sleep");
     mpi_setup_find(bench, &setup);

@@ -97,7 +97,7 @@ static void plan_figures(struct bench *bench, struct ledger *ledger, uint32_t ra
 {
     struct figure time = {.unit = "ms", .aim = AIM_AT_MOST, .aim_value = 1000};
     struct figure bytes = {.unit = "bytes", .aim = AIM_AT_MOST, .aim_value = 4096};
-    struct planned planned;
+    struct planned planned = {0};
     snprintf(time.name, sizeof time.name, "plan-%s", name);
     snprintf(time.what, sizeof time.what, "a plan of %u ranks, %d nodes %s", ranks, NODES, state);
     snprintf(bytes.name, sizeof bytes.name, "plan-%s-bytes", name);

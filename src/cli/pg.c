@@ -1,252 +1,267 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// dragon-pg: runs a program as a process group and waits for it. Uses the library's public headers
-// alone, as any client. Outside a runtime it calls dragon-run, which brings one up around it.
+// dragon-pg: runs programs as one process group and waits for it. Uses the library's public headers alone,
+// as any client. Outside a runtime it calls dragon-run, which brings one up around it.
+//
+// The command line becomes a command (pg_parts.c, pg_options.c, pg_spec.c), which becomes a group
+// (pg_group.c), which is submitted and watched here until it has ended.
 #include "config.h"
 
-#include "cli/options.h"
+#include "cli/pg.h"
 #include "cli/private.h"
 
-#include <dragon/dragon.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { EXIT_OURS = 125 };
-
-enum { OPTION_PPN = 256, OPTION_MAP_BY, OPTION_PMI, OPTION_ENV, OPTION_CWD, OPTION_GRACE };
-
-struct pg_options {
-    long long count, ppn; // 0: not given
-    dragon_map_t map;
-    bool pmi, label;
-    char **env; // owned: "NAME=value"
-    const char *cwd;
-    uint64_t limit_ms, grace_ms;
+struct run {
+    const struct pg_command *command;
+    dragon_runtime_t *runtime;
+    dragon_group_t *group;
+    struct pg_signals signals;
+    struct pg_times times;
+    char **nodes; // owned: hosts, for the status file
+    bool told_queue, told_again;
+    bool started, seen; // the ranks are there; and what follows from that was done
+    bool left;          // detached: it goes on without us
 };
 
-static const struct option_row rows[] = {
-    {'n', 'n', "ntasks", "N", NULL, "ranks (1; with --pmi one for each core)"},
-    {OPTION_PPN, 0, "ppn", "K", NULL, "at most K ranks on a node"},
-    {OPTION_MAP_BY, 0, "map-by", "core|node", NULL, "fill nodes one after another, or by turns"},
-    {OPTION_PMI, 0, "pmi", NULL, NULL, "the ranks are one MPI program"},
-    {'l', 'l', "label", NULL, NULL, "begin each line of output with its rank"},
-    {OPTION_ENV, 0, "env", "NAME[=VALUE]", NULL, "set a variable for the ranks; repeatable"},
-    {OPTION_CWD, 0, "cwd", "DIR", NULL, "run there, on every node"},
-    {'t', 't', "timeout", "TIME", NULL, "end the group after TIME (exit code 124)"},
-    {OPTION_GRACE, 0, "grace", "TIME", NULL, "between TERM and KILL of a stop (5s)"},
-    {'q', 'q', "quiet", NULL, NULL, "no notices"},
-    {'v', 'v', "verbose", NULL, NULL, "say what is done"},
-    {0},
-};
-
-static const char about[] =
-    "Runs PROGRAM as a process group: N ranks over the nodes of the runtime, one\n"
-    "output, one exit code. Outside a runtime it starts one on this host for itself.\n\n"
-    "  dragon-pg -n 4 -l hostname               four copies, lines labelled by rank\n"
-    "  dragon-pg --pmi -n 64 ./mpi_app          an MPI program of 64 ranks\n"
-    "  dragon-pg --ppn 1 --timeout 90s ./probe  one on each node, for 90 s at most\n\n"
-    "Rank 0 reads standard input. The exit code is that of the first rank that failed\n"
-    "on its own; 128+N when signal N killed it, 124 after --timeout, 126 or 127 when\n"
-    "PROGRAM cannot be run, 125 when the runtime failed.";
-
-static bool take_map(struct pg_options *options, const char *value, dragon_error_t *error)
+static double now(void)
 {
-    if (strcmp(value, "core") == 0)
-        options->map = DRAGON_MAP_BLOCK;
-    else if (strcmp(value, "node") == 0)
-        options->map = DRAGON_MAP_CYCLIC;
-    else {
-        err_set(error, DRAGON_ERR_INVAL, "there are core and node");
-        return false;
-    }
-    return true;
+    struct timespec time;
+    clock_gettime(CLOCK_REALTIME, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-static bool take_env(struct pg_options *options, const char *value, dragon_error_t *error)
+// ---- what happens to the group
+
+static void on_again(struct run *run, const dragon_event_t *event)
 {
-    if (*value == '=' || !*value) {
-        err_set(error, DRAGON_ERR_INVAL, "a variable needs a name");
-        return false;
-    }
-    if (strchr(value, '='))
-        return strv_push(&options->env, value);
-    const char *own = getenv(value);
-    if (!own) {
-        err_set(error, DRAGON_ERR_NOT_FOUND, "it is not set here; give NAME=VALUE");
-        return false;
-    }
-    return strv_pushf(&options->env, "%s=%s", value, own);
+    static const char format[] = "rank %u ended with code %d and is started again";
+    if (run->told_again)
+        log_verbose(format, event->rank, event->code);
+    else
+        log_notice(format, event->rank, event->code);
+    run->told_again = true;
 }
 
-static bool take_option(void *arg, int id, const char *value, dragon_error_t *error)
+// Only notes what happened: what is to be done about it may call the library, see on_started.
+static void on_event(void *arg, dragon_group_t *group, const dragon_event_t *event)
 {
-    struct pg_options *options = arg;
-    switch (id) {
-    case 'n':
-        return option_number(value, 1, 1 << 20, &options->count, error);
-    case OPTION_PPN:
-        return option_number(value, 1, 1 << 20, &options->ppn, error);
-    case OPTION_MAP_BY:
-        return take_map(options, value, error);
-    case OPTION_PMI:
-        options->pmi = true;
-        return true;
-    case 'l':
-        options->label = true;
-        return true;
-    case OPTION_ENV:
-        return take_env(options, value, error);
-    case OPTION_CWD:
-        options->cwd = value;
-        return true;
-    case 't':
-        return option_duration(value, &options->limit_ms, error);
-    case OPTION_GRACE:
-        return option_duration(value, &options->grace_ms, error);
-    default:
-        log_set_level(id == 'q' ? LOG_LEVEL_QUIET : LOG_LEVEL_VERBOSE);
-        return true;
+    struct run *run = arg;
+    (void)group;
+    if (event->kind == DRAGON_EVENT_QUEUED && !run->told_queue) {
+        log_notice("waiting for room: %s", event->text);
+        run->told_queue = true;
+    } else if (event->kind == DRAGON_EVENT_STARTED && !run->started) {
+        run->started = true;
+        run->times.started = now();
+        run->times.started_ms = time_now_ms();
+    } else if (event->kind == DRAGON_EVENT_RANK_AGAIN) {
+        on_again(run, event);
     }
 }
 
-static int open_signals(void)
-{
-    static const int wanted[] = {SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM};
-    sigset_t mask;
-    sigemptyset(&mask);
-    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
-        sigaddset(&mask, wanted[i]);
-    sigprocmask(SIG_BLOCK, &mask, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    return signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-// The ranks' environment is ours as it was before this.
-static dragon_err_t apply(dragon_group_t *group, const struct pg_options *options)
-{
-    dragon_err_t err = dragon_group_set_map(group, options->map);
-    if (err == DRAGON_OK && options->count)
-        err = dragon_group_set_count(group, (uint32_t)options->count);
-    if (err == DRAGON_OK && options->ppn)
-        err = dragon_group_set_ppn(group, (uint32_t)options->ppn);
-    if (err == DRAGON_OK && options->pmi)
-        err = dragon_group_set_pmi(group, 1);
-    if (err == DRAGON_OK && options->label)
-        err = dragon_group_set_label(group, 1);
-    if (err == DRAGON_OK && options->cwd)
-        err = dragon_group_set_cwd(group, options->cwd);
-    if (err == DRAGON_OK && options->limit_ms)
-        err = dragon_group_set_time_limit(group, options->limit_ms);
-    if (err == DRAGON_OK)
-        err = dragon_group_set_grace(group, (uint32_t)options->grace_ms);
-    if (err == DRAGON_OK)
-        err = dragon_group_set_input(group, STDIN_FILENO);
-    for (char **entry = options->env; err == DRAGON_OK && entry && *entry; entry++) {
-        char *equals = strchr(*entry, '=');
-        *equals = 0;
-        err = dragon_group_set_env(group, *entry, equals + 1);
-        *equals = '=';
-    }
-    return err;
-}
-
-struct told {
-    int interrupts; // Ctrl-C
-    bool stop;      // by a signal to us, of which whoever sent it knows
-};
-
-// Ctrl-C once is passed on, twice stops the group, a third time leaves it to the runtime.
-static void on_signal(dragon_group_t *group, int signal, struct told *told)
-{
-    if (signal == SIGTERM || signal == SIGHUP) {
-        told->stop = true;
-        dragon_group_stop(group);
-    } else if (signal != SIGINT)
-        dragon_group_signal(group, DRAGON_ALL_RANKS, signal);
-    else if (++told->interrupts == 1)
-        dragon_group_signal(group, DRAGON_ALL_RANKS, SIGINT);
-    else if (told->interrupts == 2) {
-        log_notice("interrupted twice: stopping the group; once more leaves at once");
-        dragon_group_stop(group);
-    } else
-        _exit(128 + SIGINT);
-}
-
-static int wait_for_group(dragon_runtime_t *runtime, dragon_group_t *group, int signal_fd)
-{
-    struct told told = {0};
-    dragon_err_t err;
-    while ((err = dragon_group_wait(group, 0)) == DRAGON_ERR_TIMEOUT) {
-        struct pollfd fds[] = {{.fd = dragon_runtime_fd(runtime), .events = POLLIN},
-                               {.fd = signal_fd, .events = POLLIN}};
-        struct signalfd_siginfo info;
-        poll(fds, 2, dragon_runtime_wait_ms(runtime));
-        while (read(signal_fd, &info, sizeof info) == (ssize_t)sizeof info)
-            on_signal(group, (int)info.ssi_signo, &told);
-    }
-    int code = dragon_group_exit_code(group);
-    // When the runtime itself has ended, dragon-run says why.
-    bool known = told.stop || err == DRAGON_ERR_PEER;
-    if (code != 0 && !known && *dragon_group_cause(group))
-        log_error("%s", dragon_group_cause(group));
-    return code < 0 ? EXIT_OURS : code;
-}
-
-static int run_group(dragon_runtime_t *runtime, const struct pg_options *options, char **program)
+static void display(const struct run *run)
 {
     dragon_error_t error;
-    dragon_group_t *group = NULL;
-    int code = EXIT_OURS;
-    dragon_err_t err = dragon_group_create(runtime, program, &group, &error);
-    if (err == DRAGON_OK) {
-        err = apply(group, options);
-        if (err != DRAGON_OK)
-            err_set(&error, err, "%s", dragon_err_text(err));
-    }
-    int signal_fd = open_signals();
-    if (err == DRAGON_OK)
-        err = dragon_group_start(group, &error);
-    if (err == DRAGON_OK) {
-        log_verbose("group %llu: %u ranks", (unsigned long long)dragon_group_id(group),
-                    dragon_group_size(group));
-        code = wait_for_group(runtime, group, signal_fd);
-    } else {
+    struct pg_view view = {.bind = run->command->display_bind, .json = run->command->json};
+    if (!run->command->display_map && !run->command->display_bind)
+        return;
+    char *text = pg_show_plan(run->command, run->runtime, run->group, view, &error);
+    if (text)
+        fputs(text, stderr);
+    else
         log_error("%s", error.text);
-        if (group && dragon_group_exit_code(group) > 0)
-            code = dragon_group_exit_code(group);
+    free(text);
+}
+
+static void on_started(struct run *run)
+{
+    run->seen = true;
+    log_verbose("group %llu: %u ranks", (unsigned long long)dragon_group_id(run->group),
+                dragon_group_size(run->group));
+    pg_signals_started(&run->signals, run->group);
+    pg_show_sharing(run->command, run->group);
+    display(run);
+    if (run->command->status_file)
+        run->nodes = pg_status_nodes(run->runtime);
+    if (!run->command->detach)
+        return;
+    run->left = true;
+    puts(dragon_group_descriptor(run->group));
+}
+
+// ---- its end
+
+static void tell_end(const struct run *run)
+{
+    const char *lines = dragon_group_last_lines(run->group);
+    log_error("%s", dragon_group_cause(run->group));
+    if (!*lines)
+        return;
+    fprintf(stderr, "dragon-pg: the last lines of its output:\n");
+    while (*lines) {
+        int length = (int)strcspn(lines, "\n");
+        fprintf(stderr, "    %.*s\n", length, lines);
+        lines += length;
+        lines += *lines == '\n';
     }
-    dragon_group_destroy(group);
+}
+
+static void write_status(struct run *run, int code, const char *cause)
+{
+    if (!run->command->status_file)
+        return;
+    run->times.ended = now();
+    run->times.ended_ms = time_now_ms();
+    pg_status_write(run->command, run->group, run->nodes, &run->times, code, cause);
+}
+
+// A third Ctrl-C: what becomes of the group is the runtime's business, which ends it with us.
+__attribute__((noreturn)) static void leave(struct run *run)
+{
+    write_status(run, 128 + SIGINT, "interrupted three times");
+    _exit(128 + SIGINT);
+}
+
+static int end_group(struct run *run, dragon_err_t err)
+{
+    const char *cause = dragon_group_cause(run->group);
+    int code = dragon_group_exit_code(run->group);
+    bool lost = err == DRAGON_ERR_PEER;
+    if (code < 0 || (code == 0 && err != DRAGON_OK))
+        code = PG_EXIT_OURS;
+    // When the runtime itself has ended, dragon-run says why.
+    if (code != 0 && *cause && !run->signals.stop && !lost)
+        tell_end(run);
+    else if (code != 0 && err != DRAGON_OK && !lost)
+        log_error("waiting for the group: %s", dragon_err_text(err));
+    write_status(run, code, lost && !*cause ? "the runtime has ended" : cause);
     return code;
+}
+
+// ---- its life
+
+static int watch(struct run *run)
+{
+    dragon_err_t err;
+    for (;;) {
+        err = dragon_group_wait(run->group, 0);
+        // What this does may meet further events, so it is looked again before the next poll.
+        if (run->started && !run->seen) {
+            on_started(run);
+            continue;
+        }
+        if (run->left)
+            return 0;
+        if (err != DRAGON_ERR_TIMEOUT)
+            return end_group(run, err);
+        struct pollfd fds[] = {{.fd = dragon_runtime_fd(run->runtime), .events = POLLIN},
+                               {.fd = run->signals.fd, .events = POLLIN}};
+        poll(fds, 2, dragon_runtime_wait_ms(run->runtime));
+        pg_signals_take(&run->signals, run->runtime, run->group);
+        if (run->signals.leave)
+            leave(run);
+    }
+}
+
+static int fail(struct run *run, const dragon_error_t *error)
+{
+    log_error("%s", error->text);
+    write_status(run, PG_EXIT_OURS, error->text);
+    return PG_EXIT_OURS;
+}
+
+static int run_group(struct run *run)
+{
+    dragon_error_t error;
+    dragon_group_on_event(run->group, on_event, run);
+    if (!pg_signals_open(&run->signals)) {
+        err_set(&error, DRAGON_ERR_SYS, "there are no descriptors left");
+        return fail(run, &error);
+    }
+    int code =
+        dragon_group_submit(run->group, &error) == DRAGON_OK ? watch(run) : fail(run, &error);
+    pg_signals_close(&run->signals);
+    return code;
+}
+
+static int show_plan(struct run *run)
+{
+    dragon_error_t error;
+    struct pg_view view = {.bind = true, .json = run->command->json};
+    if (dragon_group_plan(run->group, &error) != DRAGON_OK)
+        return fail(run, &error);
+    char *text = pg_show_plan(run->command, run->runtime, run->group, view, &error);
+    if (!text)
+        return fail(run, &error);
+    fputs(text, stdout);
+    free(text);
+    return 0;
+}
+
+static int run_command(const struct pg_command *command)
+{
+    struct run run = {.command = command};
+    dragon_error_t error;
+    int code;
+    if (dragon_runtime_attach(&run.runtime, &error) != DRAGON_OK)
+        return fail(&run, &error);
+    if (pg_group_create(command, run.runtime, &run.group, &error) != DRAGON_OK)
+        code = fail(&run, &error);
+    else
+        code = command->dry_run ? show_plan(&run) : run_group(&run);
+    dragon_group_destroy(run.group);
+    dragon_runtime_detach(run.runtime);
+    strv_free(run.nodes);
+    return code;
+}
+
+// ---- the command
+
+static int print_spec(const struct pg_command *command)
+{
+    char *text = pg_spec_format(command);
+    if (text)
+        puts(text);
+    else
+        log_error("this cannot be said as JSON: a text is not UTF-8, or memory is out");
+    free(text);
+    return text ? 0 : PG_EXIT_OURS;
+}
+
+// What is wrong is found before a runtime is started.
+static int run_outside(const struct pg_command *command, char **argv)
+{
+    dragon_error_t error;
+    if (command->detach) {
+        log_error("--detach: there is no runtime here in which the group could go on");
+        return PG_EXIT_OURS;
+    }
+    if (pg_group_create(command, NULL, NULL, &error) != DRAGON_OK) {
+        log_error("%s", error.text);
+        return PG_EXIT_OURS;
+    }
+    return run_privately(argv);
 }
 
 int main(int argc, char **argv)
 {
-    struct pg_options given = {.grace_ms = 5000};
-    struct options options = {.command = "dragon-pg",
-                              .usage = "[OPTION...] PROGRAM [ARGUMENT...]",
-                              .about = about,
-                              .rows = rows,
-                              .take = take_option,
-                              .arg = &given};
-    dragon_runtime_t *runtime;
-    dragon_error_t error;
+    struct pg_command command;
+    int code;
     self_fill_streams();
     log_open("dragon-pg", "");
-    int first = options_parse(&options, argc, argv);
-    if (!argv[first])
-        options_refuse(&options, "no program was given");
-    if (given.grace_ms > 86400000)
-        options_refuse(&options, "--grace is up to a day");
-    if (!getenv("DRAGON_RUNTIME"))
-        return run_privately(argv);
-    if (dragon_runtime_attach(&runtime, &error) != DRAGON_OK) {
-        log_error("%s", error.text);
-        return EXIT_OURS;
-    }
-    int code = run_group(runtime, &given, argv + first);
-    dragon_runtime_detach(runtime);
-    strv_free(given.env);
+    pg_command_init(&command);
+    pg_command_take(&command, argc, argv);
+    if (command.print_spec)
+        code = print_spec(&command);
+    else if (!getenv("DRAGON_RUNTIME"))
+        code = run_outside(&command, argv);
+    else
+        code = run_command(&command);
+    pg_command_fini(&command);
+    if (fflush(stdout) != 0 && code == 0)
+        code = PG_EXIT_OURS;
     return code;
 }

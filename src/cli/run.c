@@ -6,10 +6,13 @@
 #include "config.h"
 
 #include "cli/options.h"
+#include "cli/places.h"
 #include "cli/run.h"
+#include "place/gpus.h"
 #include "proc/sweep.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -17,6 +20,7 @@
 #include <unistd.h>
 
 enum { EXIT_OURS = 125, NODES_LIMIT = 1 << 16 };
+#define WALLTIME_LIMIT_MS (10 * 366 * UINT64_C(86400000))
 
 enum {
     OPTION_TEST_HOSTS = 256,
@@ -25,6 +29,8 @@ enum {
     OPTION_NODE_TIMEOUT,
     OPTION_GRACE,
     OPTION_FANOUT,
+    OPTION_GPUS,
+    OPTION_WALLTIME,
     OPTION_RANK,
     OPTION_SIZE,
     OPTION_ADDRESS,
@@ -43,6 +49,10 @@ static const struct option_row rows[] = {
      "a host that is silent for so long is lost (10s)"},
     {OPTION_GRACE, 0, "grace", "TIME", "DRAGON_GRACE", "between TERM and KILL at the end (1s)"},
     {OPTION_FANOUT, 0, "fanout", "N", "DRAGON_FANOUT", "nodes linked below each node (16)"},
+    {OPTION_GPUS, 0, "gpus", "SPEC", "DRAGON_GPUS",
+     "the GPUs of a host, where they cannot be found: none, nvidia:4, intel:6.2@0,0,0,1,1,1"},
+    {OPTION_WALLTIME, 0, "walltime", "TIME", "DRAGON_WALLTIME",
+     "the allocation ends in so long (a Slurm job's end is known)"},
     {OPTION_RANK, 0, "rank", "R", NULL, "start without a launcher: this is node R"},
     {OPTION_SIZE, 0, "size", "N", NULL, "  of N nodes,"},
     {OPTION_ADDRESS, 0, "address", "HOST:PORT", NULL, "  which meet here, where rank 0 listens,"},
@@ -66,6 +76,32 @@ static const char about[] =
     "The exit code is PROGRAM's own; 128+N when signal N killed it, 126 or 127\n"
     "when it cannot be run, 125 when the runtime failed.";
 
+// Only whether it can be understood; each agent looks at it with its host in view.
+static bool take_gpus(const char *value, const char **gpus_out, dragon_error_t *error)
+{
+    char *none[] = {NULL};
+    struct gpu_found *found;
+    size_t count;
+    if (gpus_declare(value, none, NULL, 0, &found, &count, error) != DRAGON_OK)
+        return false;
+    free(found);
+    *gpus_out = value;
+    return true;
+}
+
+static bool take_walltime(const char *value, uint64_t *ms_out, dragon_error_t *error)
+{
+    uint64_t ms;
+    if (!option_duration(value, &ms, error))
+        return false;
+    if (ms < 1000 || ms > WALLTIME_LIMIT_MS) {
+        err_set(error, DRAGON_ERR_INVAL, "an allocation lasts from a second to ten years");
+        return false;
+    }
+    *ms_out = ms;
+    return true;
+}
+
 static bool take_option(void *arg, int id, const char *value, dragon_error_t *error)
 {
     struct run_options *options = arg;
@@ -83,6 +119,10 @@ static bool take_option(void *arg, int id, const char *value, dragon_error_t *er
         return option_duration(value, &options->grace_ms, error);
     case OPTION_FANOUT:
         return option_number(value, 1, 1024, &options->fanout, error);
+    case OPTION_GPUS:
+        return take_gpus(value, &options->gpus, error);
+    case OPTION_WALLTIME:
+        return take_walltime(value, &options->walltime_ms, error);
     case OPTION_RANK:
         return option_number(value, 0, NODES_LIMIT, &options->rank, error);
     case OPTION_SIZE:
@@ -120,6 +160,7 @@ static void parse(struct run *run, int argc, char **argv)
 {
     struct options options = command;
     run->options = (struct run_options){.network = "",
+                                        .gpus = "",
                                         .up_timeout_ms = 60000,
                                         .node_timeout_ms = 10000,
                                         .grace_ms = 1000,
@@ -141,6 +182,17 @@ static void parse(struct run *run, int argc, char **argv)
         given->grace_ms > 86400000)
         options_refuse(&options,
                        "times are up to a day, --node-timeout from 1s, --up-timeout above 0");
+}
+
+// An end that is over is none: the job was given more time since its variables were made.
+static void find_end(struct run *run)
+{
+    const char *slurm = getenv("SLURM_JOB_END_TIME");
+    long long now = (long long)time(NULL), end;
+    if (run->options.walltime_ms)
+        run->end_s = (uint64_t)now + run->options.walltime_ms / 1000;
+    else if (slurm && parse_number(slurm, now + 1, LLONG_MAX, &end))
+        run->end_s = (uint64_t)end;
 }
 
 // The first rank needs a program; on a terminal that is a shell. All ranks of a launcher were called with
@@ -201,11 +253,11 @@ static void watch_terminal(struct run *run)
 static bool make_directories(struct run *run, dragon_error_t *error)
 {
     const struct run_options *options = &run->options;
-    const char *places[] = {getenv("TMPDIR"), getenv("XDG_RUNTIME_DIR"), "/tmp"};
+    const char *places[PLACES_LIMIT];
+    size_t place_count = places_list(places);
     const char *shm_place = options->shm_base_dir ? options->shm_base_dir : "/dev/shm";
-    run->run_dir = options->base_dir
-                       ? sweep_make_directory(&options->base_dir, 1, error)
-                       : sweep_make_directory(places, sizeof places / sizeof *places, error);
+    run->run_dir = options->base_dir ? sweep_make_directory(&options->base_dir, 1, error)
+                                     : sweep_make_directory(places, place_count, error);
     if (run->run_dir)
         run->shm_dir = sweep_make_directory(&shm_place, 1, NULL);
     // Without /dev/shm MPI libraries share memory through files below the other directory.
@@ -299,6 +351,7 @@ int main(int argc, char **argv)
     self_fill_streams();
     log_open("dragon-run", "");
     parse(&run, argc, argv);
+    find_end(&run);
     choose_program(&run);
     watch_terminal(&run);
     if (open_signals(&run) && auth_open())

@@ -16,6 +16,8 @@
 struct run_options {
     long long test_hosts; // 0: not asked for
     const char *network;  // "" : not chosen
+    const char *gpus;     // as declared; "": they are looked for
+    uint64_t walltime_ms; // until the allocation ends; 0: not said
     uint64_t up_timeout_ms, node_timeout_ms, grace_ms;
     long long fanout;
     long long rank, size; // -1: not given
@@ -33,7 +35,9 @@ struct run {
     struct loop_watch *signals;
     char *run_dir, *shm_dir; // owned
     uint64_t deadline_ms;    // of coming up
+    uint64_t end_s;          // of the allocation, since the epoch; 0: nobody said
     pid_t agent;             // 0: it has ended, or was not started
+    pid_t agent_was;         // the same, kept
     int agent_status;
     uint32_t rank, size;
     int signal_fd;

@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include "cli/run.h"
+#include "proc/cgroup.h"
 #include "proc/spawn.h"
 #include "proc/sweep.h"
 
@@ -160,6 +161,7 @@ bool run_agent_start(struct run *run, dragon_error_t *error)
         return false;
     }
     free(path);
+    run->agent_was = run->agent;
     run->control = link_create(run->loop, pair[0], CONTROL_BODY_LIMIT, &agent_handler, run);
     bool good = run->control && children_add(run->children, run->agent, on_agent_exit, run);
     run->signals = loop_watch_create(run->loop, run->signal_fd, on_signals, run);
@@ -176,7 +178,8 @@ bool run_agent_setup(struct run *run, dragon_error_t *error)
     struct pack body = PACK_EMPTY;
     struct control_setup setup = {.listen = run->size > 1,
                                   .local = run->options.base_dir || run->options.test_hosts,
-                                  .network = run->options.network};
+                                  .network = run->options.network,
+                                  .gpus = run->options.gpus};
     control_setup_pack(&body, &setup);
     agent_send(run, CONTROL_SETUP, &body);
     while (!run->is_ready && run->agent && !run->ended) {
@@ -252,6 +255,8 @@ void run_agent_end(struct run *run)
     sweep_remove_directory(run->shm_dir);
     if (!sweep_all(time_now_ms() + SWEEP_MS))
         log_error("processes hang in the kernel and could not be killed");
+    if (run->agent_was && !cgroup_sweep(run->agent_was, time_now_ms() + SWEEP_MS))
+        log_error("control groups of ranks could not be removed");
     sweep_remove_directory(run->run_dir);
     sweep_remove_directory(run->shm_dir);
 }

@@ -81,6 +81,7 @@ static int start_peers(struct run *run, const char *address, int secret_fd)
             // Below ours, so that ours can be removed with theirs in it.
             strv_pushf(&argv, "--directory=%s", run->run_dir) &&
             strv_pushf(&argv, "--shm-directory=%s", run->shm_dir) &&
+            (!*run->options.gpus || strv_pushf(&argv, "--gpus=%s", run->options.gpus)) &&
             strv_pushf(&argv, "--fanout=%lld", run->options.fanout) &&
             strv_pushf(&argv, "--node-timeout=%llums",
                        (unsigned long long)run->options.node_timeout_ms) &&

@@ -15,16 +15,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BLOB_MAGIC = 0x4e475244, WIRE_VERSION = 1, STEM_BYTES = 16 };
+enum { BLOB_MAGIC = 0x4e475244, WIRE_VERSION = 2, NAME_BYTES = 8, STEM_BYTES = 16, WORD_ROOM = 48 };
 
 struct offer {
     const char *release;
     uint32_t version;
     const char *host, *host_key;
     uint32_t cores;
-    char **addresses; // owned
-    const uint8_t *secret;
-    const char *stem;
+    char **addresses;      // owned
+    const uint8_t *secret; // of rank 0, as all that follows
+    const char *name, *stem;
+    uint64_t end_s;
 };
 
 // Equal for processes that share the network and the names of one host: its boot, its name, its network.
@@ -42,24 +43,27 @@ static void read_host_key(const char *host, char *key, size_t room)
     snprintf(key, room, "%s %s %s", host, boot, net);
 }
 
-static void make_stem(char stem[2 * STEM_BYTES + 16])
+// "dragon-" and the hexadecimal digits of so many random bytes. The name of the runtime is another one
+// than the stem of the PMIx namespaces, as people pass it around.
+static void make_word(char word[WORD_ROOM], size_t count)
 {
     uint8_t bytes[STEM_BYTES];
-    auth_random(bytes, sizeof bytes);
-    int used = snprintf(stem, 16, "dragon-");
-    for (size_t i = 0; i < sizeof bytes; i++)
-        used += snprintf(stem + used, 3, "%02x", bytes[i]);
+    auth_random(bytes, count);
+    int used = snprintf(word, WORD_ROOM, "dragon-");
+    for (size_t i = 0; i < count; i++)
+        used += snprintf(word + used, 3, "%02x", bytes[i]);
 }
 
 static void offer_pack(struct pack *pack, const struct run *run)
 {
-    char host[65] = "", key[256], stem[2 * STEM_BYTES + 16] = "";
+    char host[65] = "", key[256], name[WORD_ROOM] = "", stem[WORD_ROOM] = "";
     uint8_t secret[AUTH_SECRET_BYTES] = {0};
     gethostname(host, sizeof host - 1);
     read_host_key(host, key, sizeof key);
     if (run->rank == 0) {
         auth_random(secret, sizeof secret);
-        make_stem(stem);
+        make_word(name, NAME_BYTES);
+        make_word(stem, STEM_BYTES);
     }
     pack_u32(pack, BLOB_MAGIC);
     pack_str(pack, PACKAGE_VERSION);
@@ -69,7 +73,9 @@ static void offer_pack(struct pack *pack, const struct run *run)
     pack_u32(pack, run->ready.cores);
     pack_strv(pack, run->ready.addresses);
     pack_raw(pack, secret, sizeof secret);
+    pack_str(pack, name);
     pack_str(pack, stem);
+    pack_u64(pack, run->end_s);
 }
 
 // The beginning is the same in every release, so that another one can be named.
@@ -95,7 +101,9 @@ static dragon_err_t offer_read(const struct boot_blob *blob, uint32_t rank, stru
     offer.cores = unpack_u32(&unpack);
     offer.addresses = unpack_strv(&unpack, 64);
     offer.secret = unpack_raw(&unpack, AUTH_SECRET_BYTES);
+    offer.name = unpack_str(&unpack);
     offer.stem = unpack_str(&unpack);
+    offer.end_s = unpack_u64(&unpack);
     if (!unpack_done(&unpack) || offer.cores == 0) {
         strv_free(offer.addresses);
         return err_set(error, DRAGON_ERR_PROTO, "what rank %u on %.64s offered is not understood",
@@ -243,6 +251,7 @@ static bool send_start(struct run *run, const struct offer *offers,
     char *none[] = {NULL};
     char *cwd = getcwd(NULL, 0);
     struct control_start start = {
+        .name = offers[0].name,
         .stem = offers[0].stem,
         .here = run->rank,
         .count = run->size,
@@ -252,6 +261,7 @@ static bool send_start(struct run *run, const struct offer *offers,
         .up_timeout_ms = (uint32_t)time_left_ms(run->deadline_ms) + 1,
         .node_timeout_ms = (uint32_t)run->options.node_timeout_ms,
         .grace_ms = (uint32_t)run->options.grace_ms,
+        .end_s = offers[0].end_s,
         .head_group = run->foreground ? getpgrp() : 0,
         .cwd = cwd,
         .head = run->rank == 0 ? run->options.program : none,

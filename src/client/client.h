@@ -279,7 +279,7 @@ void outputs_on_written(struct dragon_runtime *runtime);
 
 // group_input.c
 bool input_on_part(struct dragon_group *group, const struct plan *plan); // its ranks may read
-void input_close(struct dragon_group *group);
+void group_close_input(struct dragon_group *group);
 void input_end_all(struct dragon_group *group); // nobody will write any more
 bool input_on_taken(struct dragon_group *group, struct unpack *unpack);
 

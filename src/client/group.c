@@ -71,7 +71,7 @@ static void group_free(struct dragon_group *group)
         run_detach(group->run, group);
     events_forget(group->runtime, group);
     output_forget(group);
-    input_close(group);
+    group_close_input(group);
     group_forget_plan(group);
     for (uint32_t i = 0; i < group->member_count; i++)
         dragon_template_destroy(group->members[i].process_template);
@@ -195,7 +195,7 @@ static void begin_run(struct dragon_group *group, struct run *run, struct reques
     if (group->run)
         run_detach(group->run, group);
     output_forget(group);
-    input_close(group);
+    group_close_input(group);
     group_forget_plan(group);
     run_attach(run, group);
     run->owner = group;

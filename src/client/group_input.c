@@ -116,7 +116,7 @@ bool input_on_part(struct dragon_group *group, const struct plan *plan)
     return good;
 }
 
-void input_close(struct dragon_group *group)
+void group_close_input(struct dragon_group *group)
 {
     struct group_input *input = &group->input;
     if (input->open)

@@ -247,7 +247,7 @@ void run_check_ended(struct run *run)
     run->state = DRAGON_GROUP_ENDED;
     if (owner) {
         output_close(owner);
-        input_close(owner);
+        group_close_input(owner);
     }
     event_add(run, &(dragon_event_t){
                        .kind = DRAGON_EVENT_ENDED, .code = run->exit_code, .text = run->cause});

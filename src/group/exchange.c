@@ -285,6 +285,13 @@ void exchange_missing(struct exchanges *exchanges, const struct exchange_key *ke
                                      tree_node(exchanges->tree, exchange->nodes[i])->name);
 }
 
+void exchange_end(struct exchanges *exchanges, const struct exchange_key *key)
+{
+    struct exchange *exchange = exchange_find(exchanges, key);
+    if (exchange)
+        exchange_cancel(exchanges, exchange);
+}
+
 void exchanges_end_group(struct exchanges *exchanges, uint64_t group)
 {
     exchanges->ended[exchanges->ended_next++ % ENDED_REMEMBERED] = group;

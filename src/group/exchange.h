@@ -51,6 +51,9 @@ bool exchanges_on_message(struct exchanges *exchanges, const struct link_message
 void exchange_missing(struct exchanges *exchanges, const struct exchange_key *key, char *text,
                       size_t room);
 
+// Cancels one, if it is open; what comes late for it is forgotten with its group.
+void exchange_end(struct exchanges *exchanges, const struct exchange_key *key);
+
 // Cancels all exchanges of a group and forgets what comes late for it.
 void exchanges_end_group(struct exchanges *exchanges, uint64_t group);
 

@@ -10,16 +10,19 @@
 
 struct host;
 
-// `on_started` (may be NULL) is told when a group's start exchange has come to this node.
+// `on_started` (may be NULL) is told when the start exchange of a part of a group has come to this node.
 struct host *host_create(const struct groups_options *options, struct exchanges *exchanges,
-                         void (*on_started)(void *arg, uint64_t group,
+                         void (*on_started)(void *arg, uint64_t group, uint32_t part,
                                             const struct exchange_piece *pieces, size_t count),
                          void *arg);
 void host_destroy(struct host *host); // NULL is fine
 
 // Each takes the message of that name; false when it is not well-formed.
 bool host_on_prepare(struct host *host, const struct link_message *message);
+bool host_on_slice(struct host *host, const struct link_message *message);
 bool host_on_signal(struct host *host, const struct link_message *message);
+bool host_on_rank(struct host *host, const struct link_message *message);
+bool host_on_discard(struct host *host, const struct link_message *message);
 bool host_on_end(struct host *host, const struct link_message *message);
 bool host_on_credit(struct host *host, const struct link_message *message);
 bool host_on_input(struct host *host, const struct link_message *message);

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Input of rank 0: see input.h.
+// Input of a rank: see input.h.
 #include "config.h"
 
 #include "group/input.h"
 
+#include "group/proto.h"
+
 #include <errno.h>
 #include <unistd.h>
 
-void input_init(struct input *input, void (*on_taken)(void *arg, uint32_t bytes), void *arg)
+void input_init(struct input *input, uint32_t rank,
+                void (*on_taken)(void *arg, struct input *input, uint32_t bytes), void *arg)
 {
-    *input = (struct input){.fd = -1, .on_taken = on_taken, .arg = arg};
+    *input = (struct input){.rank = rank, .fd = -1, .on_taken = on_taken, .arg = arg};
 }
 
 void input_fini(struct input *input)
@@ -25,12 +28,14 @@ void input_fini(struct input *input)
 
 void input_close(struct input *input)
 {
+    if (input_is_closed(input))
+        return;
     size_t dropped = input->waiting.length - input->start;
     input_fini(input);
     input->start = 0;
     input->opened = true;
-    if (dropped)
-        input->on_taken(input->arg, (uint32_t)dropped);
+    input->taken += dropped;
+    input->on_taken(input->arg, input, (uint32_t)dropped);
 }
 
 static void input_write(struct input *input)
@@ -51,9 +56,15 @@ static void input_write(struct input *input)
     uint32_t taken = (uint32_t)(input->start - before);
     if (input->start == input->waiting.length)
         input->start = input->waiting.length = 0;
+    else if (input->start > GROUP_INPUT_WINDOW) { // a reader that is never quite done
+        input->waiting.length -= input->start;
+        memmove(input->waiting.data, input->waiting.data + input->start, input->waiting.length);
+        input->start = 0;
+    }
     loop_watch_set(input->watch, input->waiting.length ? LOOP_WRITE : 0);
+    input->taken += taken;
     if (taken)
-        input->on_taken(input->arg, taken);
+        input->on_taken(input->arg, input, taken);
     if (broken || (input->ended && input->waiting.length == 0))
         input_close(input);
 }
@@ -77,12 +88,16 @@ bool input_open(struct input *input, struct loop *loop, int fd)
     return true;
 }
 
-void input_add(struct input *input, const void *data, size_t length)
+bool input_add(struct input *input, const void *data, size_t length)
 {
-    if (input->opened && input->fd < 0) {
+    if (length > GROUP_INPUT_WINDOW ||
+        input->waiting.length - input->start > GROUP_INPUT_WINDOW - length)
+        return false;
+    if (input_is_closed(input)) {
+        input->taken += length;
         if (length)
-            input->on_taken(input->arg, (uint32_t)length);
-        return;
+            input->on_taken(input->arg, input, (uint32_t)length);
+        return true;
     }
     if (length == 0)
         input->ended = true;
@@ -90,4 +105,5 @@ void input_add(struct input *input, const void *data, size_t length)
         pack_raw(&input->waiting, data, length);
     if (input->fd >= 0)
         input_write(input);
+    return true;
 }

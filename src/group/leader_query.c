@@ -110,6 +110,21 @@ static uint32_t count_running(const struct led *led)
     return count;
 }
 
+// How many it has, or how many it has asked for if it said so.
+static uint32_t count_ranks(const struct led *led)
+{
+    uint64_t count = 0;
+    if (led->state != LED_QUEUED)
+        return led->size;
+    const struct group_spec *spec = &led->parts->spec;
+    for (uint32_t i = 0; i < spec->template_count; i++) {
+        if (spec->templates[i].ranks == 0)
+            return 0;
+        count += spec->templates[i].ranks;
+    }
+    return count > PLAN_RANK_LIMIT ? 0 : (uint32_t)count;
+}
+
 static void pack_group(struct pack *body, const struct led *led)
 {
     const char *waits_for = led->state == LED_QUEUED ? led->parts->waits_for : "";
@@ -120,7 +135,7 @@ static void pack_group(struct pack *body, const struct led *led)
                                   .state = public_state(led),
                                   .pmi = led->pmi,
                                   .detached = led->detached,
-                                  .size = led->size,
+                                  .size = count_ranks(led),
                                   .running = count_running(led),
                                   .owner_node = led->owner.node,
                                   .owner_pid = led->owner_pid,

@@ -7,7 +7,7 @@
 
 #include "group/exchange.h"
 #include "group/groups.h"
-#include "pmi/map.h"
+#include "pmi/proto.h"
 
 struct mpi;
 struct mpi_job;
@@ -32,8 +32,7 @@ struct mpi_job_options {
     uint64_t group;
     const struct pmi_map *map; // copied; `nodes` of it are numbered as in nodes[]
     const uint32_t *nodes;     // the runtime's node number of each node of the map, ascending
-    const char *cwd;           // these two are kept by the caller until the job is destroyed
-    char **argv;
+    struct pmi_app *apps; // of the map's programs; kept by the caller until the job is destroyed
 };
 
 // on_ready comes later. NULL when memory is out or the helper cannot be started.

@@ -26,9 +26,8 @@ struct mpi_job {
     char ***envs; // owned: what the PMIx server adds, one list a local rank
     struct pmi1_job *pmi1;
     uint64_t pmi1_turn;
-    char *dir, *shm_dir; // owned
-    const char *cwd;     // borrowed from the group, which outlives the job
-    char **argv;         // the same
+    char *dir, *shm_dir;  // owned
+    struct pmi_app *apps; // borrowed from the group, which outlives the job
     bool registered, ready;
     bool again;                // registered with a second helper, because the first was dying
     struct loop_timer *answer; // runs while the helper owes one

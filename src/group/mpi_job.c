@@ -98,9 +98,8 @@ void mpi_job_register(struct mpi_job *job)
         .dir = job->dir,
         .uid = getuid(),
         .gid = getgid(),
-        .cwd = job->cwd,
-        .argv = job->argv,
-        .oversubscribed = job->local_count > mpi->options.cores,
+        .apps = job->apps,
+        .oversubscribed = job->local_count > mpi->options.machine->core_count,
         .cpuset = mpi->options.cpuset,
     };
     job->registered = true;
@@ -130,8 +129,7 @@ static bool job_fill(struct mpi_job *job, const struct mpi_job_options *options)
     if (!job->ranks || !job->local || !job->nodes)
         return false;
     memcpy(job->nodes, options->nodes, job->map.nodes * sizeof *job->nodes);
-    job->cwd = options->cwd;
-    job->argv = options->argv;
+    job->apps = options->apps;
     job->answer = loop_timer_create(mpi->options.loop, on_no_answer, job);
     if (!job->answer)
         return false;

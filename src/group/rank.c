@@ -23,7 +23,7 @@ static void rank_check_over(struct rank *rank)
     rank->place->on_over(rank->place->arg, rank);
 }
 
-static struct rank *rank_find(struct rank_place *place, uint32_t number)
+struct rank *rank_find(struct rank_place *place, uint32_t number)
 {
     uint32_t low = 0, high = place->count;
     while (low < high) {
@@ -33,12 +33,12 @@ static struct rank *rank_find(struct rank_place *place, uint32_t number)
         else
             high = middle;
     }
-    return &place->ranks[low];
+    return low < place->count && place->ranks[low].number == number ? &place->ranks[low] : NULL;
 }
 
-static void on_output_end(void *arg, uint32_t number)
+void rank_output_ended(struct rank *rank)
 {
-    rank_check_over(rank_find(arg, number));
+    rank_check_over(rank);
 }
 
 static void on_drain(void *arg)
@@ -65,15 +65,12 @@ static void on_drain(void *arg)
 bool rank_place_init(struct rank_place *place)
 {
     place->drain = loop_timer_create(place->loop, on_drain, place);
-    place->output.on_end = on_output_end;
-    place->output.arg = place;
     return place->drain != NULL;
 }
 
 void rank_place_fini(struct rank_place *place)
 {
     loop_timer_destroy(place->drain);
-    input_fini(&place->input);
 }
 
 static void on_rank_exit(void *arg, pid_t pid, int status)
@@ -83,8 +80,8 @@ static void on_rank_exit(void *arg, pid_t pid, int status)
     (void)pid;
     rank->exited = true;
     rank->status = status;
-    if (rank->number == 0)
-        input_close(&place->input);
+    if (rank->input)
+        input_close(rank->input);
     bool drained = outlet_drain(&rank->out);
     drained = outlet_drain(&rank->err) && drained;
     if (!drained)
@@ -93,58 +90,80 @@ static void on_rank_exit(void *arg, pid_t pid, int status)
     rank_check_over(rank);
 }
 
+// The ends of a rank's streams: `theirs` become its descriptors; those of ours are -1 where there is no pipe.
 struct pipes {
     int ours[3], theirs[3];
+    bool made[3]; // `theirs` is to be closed
 };
 
-static void pipes_close(int fds[3])
+static void pipes_close_ours(struct pipes *pipes)
 {
     for (int i = 0; i < 3; i++)
-        if (fds[i] >= 0)
-            close(fds[i]);
+        if (pipes->ours[i] >= 0)
+            close(pipes->ours[i]);
 }
 
-static int pipes_open(struct pipes *pipes, bool input)
+static void pipes_close_theirs(struct pipes *pipes)
 {
-    *pipes = (struct pipes){.ours = {-1, -1, -1}, .theirs = {-1, -1, -1}};
+    for (int i = 0; i < 3; i++)
+        if (pipes->made[i])
+            close(pipes->theirs[i]);
+}
+
+static int pipes_open(struct pipes *pipes, const int streams[3])
+{
+    *pipes = (struct pipes){.ours = {-1, -1, -1}};
     for (int i = 0; i < 3; i++) {
         int pair[2];
-        if (i == 0 && !input) {
-            pipes->theirs[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
-            if (pipes->theirs[0] < 0)
-                break;
+        pipes->theirs[i] = streams[i] == RANK_MERGED ? pipes->theirs[1] : streams[i];
+        if (streams[i] != RANK_PIPE)
             continue;
+        if (pipe2(pair, O_CLOEXEC) != 0) {
+            int problem = errno;
+            pipes_close_ours(pipes);
+            pipes_close_theirs(pipes);
+            return problem;
         }
-        if (pipe2(pair, O_CLOEXEC) != 0)
-            break;
         pipes->ours[i] = pair[i == 0];
         pipes->theirs[i] = pair[i != 0];
+        pipes->made[i] = true;
     }
-    if (pipes->theirs[2] >= 0)
-        return 0;
-    int problem = errno;
-    pipes_close(pipes->ours);
-    pipes_close(pipes->theirs);
-    return problem;
+    return 0;
 }
 
 static bool rank_attach(struct rank *rank, struct pipes *pipes)
 {
     struct rank_place *place = rank->place;
-    bool good =
-        outlet_open(&rank->out, &place->output, pipes->ours[1], rank->number, OUTPUT_STDOUT);
-    good = outlet_open(&rank->err, &place->output, pipes->ours[2], rank->number, OUTPUT_STDERR) &&
-           good;
+    bool good = true;
+    if (pipes->ours[1] >= 0)
+        good = outlet_open(&rank->out, place->output, pipes->ours[1], rank->number, OUTPUT_STDOUT);
+    if (pipes->ours[2] >= 0)
+        good =
+            outlet_open(&rank->err, place->output, pipes->ours[2], rank->number, OUTPUT_STDERR) &&
+            good;
     if (pipes->ours[0] >= 0)
-        good = input_open(&place->input, place->loop, pipes->ours[0]) && good;
+        good = input_open(rank->input, place->loop, pipes->ours[0]) && good;
     return children_add(place->children, rank->pid, on_rank_exit, rank) && good;
 }
 
-int rank_start(struct rank *rank, const struct rank_start *start)
+// It is as if it had never been started.
+static int rank_undo(struct rank *rank)
+{
+    kill(-rank->pid, SIGKILL);
+    children_forget(rank->place->children, rank->pid);
+    outlet_close(&rank->out);
+    outlet_close(&rank->err);
+    rank->pid = 0;
+    return ENOMEM;
+}
+
+int rank_start(struct rank *rank, const struct rank_start *start, enum spawn_step *step_out)
 {
     struct pipes pipes;
-    enum spawn_step step;
-    int problem = pipes_open(&pipes, start->input);
+    *step_out = SPAWN_STDIO;
+    rank->exited = rank->settled = rank->told = rank->reported = false;
+    rank->pid = 0;
+    int problem = pipes_open(&pipes, start->streams);
     if (problem)
         return problem;
     struct spawn spawn = {
@@ -156,26 +175,23 @@ int rank_start(struct rank *rank, const struct rank_start *start)
         .fd3 = start->fd3,
         .die_with_parent = true,
         .nofile = rank->place->nofile,
+        .cpus = start->cpus,
+        .cpus_size = start->cpus_size,
+        .cgroup_procs = start->cgroup_procs,
     };
-    problem = spawn_start(&spawn, &rank->pid, &step);
-    pipes_close(pipes.theirs);
+    problem = spawn_start(&spawn, &rank->pid, step_out);
+    pipes_close_theirs(&pipes);
     if (problem) {
         rank->pid = 0;
-        pipes_close(pipes.ours);
+        pipes_close_ours(&pipes);
         return problem;
     }
-    if (rank_attach(rank, &pipes))
-        return 0;
-    kill(-rank->pid, SIGKILL);
-    children_forget(rank->place->children, rank->pid);
-    rank_close(rank);
-    rank->pid = 0;
-    return ENOMEM;
+    return rank_attach(rank, &pipes) ? 0 : rank_undo(rank);
 }
 
 bool rank_signal(struct rank *rank, int signal)
 {
-    return rank->pid > 0 && !rank->exited && kill(-rank->pid, signal) == 0;
+    return rank_is_running(rank) && kill(-rank->pid, signal) == 0;
 }
 
 void rank_set_settled(struct rank *rank)
@@ -188,6 +204,15 @@ void rank_close(struct rank *rank)
 {
     outlet_close(&rank->out);
     outlet_close(&rank->err);
-    if (rank->pid > 0 && !rank->exited)
+    if (rank_is_running(rank))
         children_forget(rank->place->children, rank->pid);
+    if (rank->input)
+        input_fini(rank->input);
+    free(rank->input);
+    file_unref(rank->out_file);
+    file_unref(rank->err_file);
+    free(rank->cgroup);
+    rank->input = NULL;
+    rank->out_file = rank->err_file = NULL;
+    rank->cgroup = NULL;
 }

@@ -19,8 +19,10 @@ dragon_err_t gpus_find(const char *root, char *const *env, struct gpu_found **fo
                        size_t *count_out, dragon_error_t *error);
 
 // "none", or VENDOR:COUNT[.TILES][@NUMA,NUMA...] joined by ";", "nvidia:4@1,1,0,0" say, "intel:6.2".
+// Without @ they are spread evenly over `numas`, the system's numbers of the host's NUMA nodes, in their order.
+// Those named after @ must be among them. Without any (`numa_count` 0) only the form is looked at.
 // Masks in force are respected here too.
-dragon_err_t gpus_declare(const char *text, char *const *env, struct gpu_found **found_out,
-                          size_t *count_out, dragon_error_t *error);
+dragon_err_t gpus_declare(const char *text, char *const *env, const int *numas, size_t numa_count,
+                          struct gpu_found **found_out, size_t *count_out, dragon_error_t *error);
 
 #endif

@@ -10,10 +10,13 @@ struct ledger_node {
     const char *name, *host; // borrowed
     const struct machine
         *machine; // owned by the ledger, shared by nodes that are alike; NULL: not described
-    uint16_t *core_users;           // owned, one a core
-    uint16_t *tile_users;           // owned, MACHINE_TILES a GPU
+    uint16_t *core_users; // owned, one a core
+    uint16_t *tile_users; // in the same memory, MACHINE_TILES a GPU
+    uint16_t *gpu_users;  // in the same memory: how often it or a tile of it was given away
     uint32_t free_cores, free_gpus; // without users
 };
+
+enum { LEDGER_USERS_LIMIT = UINT16_MAX }; // of a core or a GPU
 
 struct ledger {
     struct ledger_node *nodes; // owned
@@ -21,6 +24,8 @@ struct ledger {
     uint32_t described; // nodes that have been
     uint64_t all_cores, all_gpus, free_cores, free_gpus;
     struct ledger_machine *machines; // owned: the different ones
+    struct ledger_name *names;       // owned, sorted; NULL: not made yet
+    size_t name_count;
 };
 
 struct ledger *ledger_create(uint32_t nodes); // NULL: out of memory
@@ -31,14 +36,30 @@ void ledger_destroy(struct ledger *ledger);   // NULL is fine
 bool ledger_describe(struct ledger *ledger, uint32_t node, const char *name, const char *host,
                      const void *packed, size_t length);
 
-// One user more or less. A unit is a whole GPU or a tile. Units and cores are known to exist.
+// The same nodes without any user, which borrows from this one. NULL: out of memory.
+struct ledger *ledger_empty_copy(const struct ledger *ledger);
+
+// One user more or less. A unit is a whole GPU or a tile. Units and cores are known to exist, and nobody
+// has taken them LEDGER_USERS_LIMIT times.
 void ledger_take_core(struct ledger *ledger, uint32_t node, uint16_t core);
 void ledger_give_core(struct ledger *ledger, uint32_t node, uint16_t core);
 void ledger_take_gpu(struct ledger *ledger, uint32_t node, uint16_t unit);
 void ledger_give_gpu(struct ledger *ledger, uint32_t node, uint16_t unit);
 
-uint32_t ledger_gpu_users(const struct ledger *ledger, uint32_t node, uint32_t gpu); // of any tile
+uint32_t ledger_gpu_users(const struct ledger *ledger, uint32_t node, uint32_t gpu); // all tiles'
 uint32_t ledger_unit_users(const struct ledger *ledger, uint32_t node,
                            uint16_t unit); // most of any tile
+
+// The nodes that a name stands for: a node's own, or that of a host, whole or up to its first dot, whose nodes
+// come in their order.
+enum ledger_kind { LEDGER_NODE, LEDGER_HOST, LEDGER_BRIEF_HOST };
+struct ledger_found {
+    const struct ledger_name *names; // borrowed, until a node is described
+    size_t count;                    // 0: nothing has this name
+    enum ledger_kind kind;
+};
+bool ledger_find(struct ledger *ledger, const char *name,
+                 struct ledger_found *found_out); // false: no memory
+uint32_t ledger_found_node(const struct ledger_found *found, size_t index);
 
 #endif

@@ -1,127 +1,139 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Plans: see plan.h. When there are more ranks than cores, every node takes its cores' worth as often
-// as that fits before any node takes more, so that no node has twice the load of another.
+// Plans as they are asked and sent: see plan.h. How they are made is in plan_make.c, which libdragon does without.
+//
+// A plan is sent as first rank, size, shared, parts (map, size, runs), slices, and which node has which slice, in
+// runs. The maps of ranks are worked out on each side from the parts.
 #include "config.h"
 
-#include "place/plan.h"
+#include "place/internal.h"
 
-static uint64_t total_of(const uint32_t *numbers, uint32_t count)
-{
-    uint64_t total = 0;
-    for (uint32_t i = 0; i < count; i++)
-        total += numbers[i];
-    return total;
-}
+enum { RUN_BYTES = 12, PART_BYTES = 9, SET_BYTES = 4 }; // the fewest that one takes
 
-static dragon_err_t decide_size(const struct plan_request *request, uint64_t cores, uint32_t nodes,
-                                uint32_t *size_out, dragon_error_t *error)
+void plan_slice_destroy(struct plan_slice *slice)
 {
-    uint64_t room = request->ppn ? (uint64_t)request->ppn * nodes : PLAN_RANK_LIMIT;
-    uint64_t size = 1;
-    if (request->ranks >= 0)
-        size = (uint64_t)request->ranks;
-    else if (request->ppn)
-        size = room;
-    else if (request->per_core)
-        size = cores;
-    if (size == 0)
-        return err_set(error, DRAGON_ERR_INVAL, "a group of no ranks was asked for");
-    if (size > PLAN_RANK_LIMIT)
-        return err_set(error, DRAGON_ERR_INVAL, "%llu ranks were asked for, the limit is %d",
-                       (unsigned long long)size, PLAN_RANK_LIMIT);
-    if (size > room)
-        return err_set(error, DRAGON_ERR_INVAL,
-                       "%llu ranks with at most %u on a node need %llu nodes, this runtime has %u",
-                       (unsigned long long)size, request->ppn,
-                       (unsigned long long)((size + request->ppn - 1) / request->ppn), nodes);
-    *size_out = (uint32_t)size;
-    return DRAGON_OK;
-}
-
-// Adds up to `room_of(i)` ranks to each node in order until none is left.
-static uint32_t fill(uint32_t *count, const uint32_t *room, uint32_t nodes, uint32_t left)
-{
-    for (uint32_t i = 0; i < nodes && left > 0; i++) {
-        uint32_t take = room[i] < left ? room[i] : left;
-        count[i] += take;
-        left -= take;
-    }
-    return left;
-}
-
-static void fill_evenly(const struct plan_request *request, const uint32_t *cores,
-                        uint64_t all_cores, struct plan *plan)
-{
-    uint32_t left = plan->size;
-    if (request->order == PLAN_CYCLIC) { // never above ppn: the size fits all nodes' ppn
-        for (uint32_t i = 0; i < plan->nodes; i++)
-            plan->count[i] = left / plan->nodes + (i < left % plan->nodes);
+    if (!slice)
         return;
-    }
-    if (request->ppn) {
-        for (uint32_t i = 0; i < plan->nodes && left > 0; i++) {
-            plan->count[i] = request->ppn < left ? request->ppn : left;
-            left -= plan->count[i];
-        }
-        return;
-    }
-    uint32_t rounds = (uint32_t)(left / all_cores);
-    for (uint32_t i = 0; i < plan->nodes; i++)
-        plan->count[i] = rounds * cores[i];
-    left -= (uint32_t)(rounds * all_cores);
-    fill(plan->count, cores, plan->nodes, left);
-}
-
-dragon_err_t plan_make(const struct plan_request *request, const uint32_t *cores, uint32_t nodes,
-                       struct plan *plan_out, dragon_error_t *error)
-{
-    struct plan plan = {.order = request->order, .nodes = nodes};
-    uint64_t all_cores = total_of(cores, nodes);
-    dragon_err_t err = decide_size(request, all_cores, nodes, &plan.size, error);
-    if (err != DRAGON_OK)
-        return err;
-    plan.count = calloc(nodes, sizeof *plan.count);
-    if (!plan.count)
-        return err_set(error, DRAGON_ERR_NOMEM, "out of memory");
-    fill_evenly(request, cores, all_cores, &plan);
-    *plan_out = plan;
-    return DRAGON_OK;
+    free(slice->numbers);
+    free(slice->sets);
+    free(slice->slots);
+    free(slice);
 }
 
 void plan_fini(struct plan *plan)
 {
-    free(plan->count);
+    free(plan->count_on);
+    free(plan->local_of_rank);
+    free(plan->node_of_rank);
+    free(plan->slice_of_node);
+    for (uint32_t i = 0; i < plan->slice_count; i++)
+        plan_slice_destroy(plan->slices[i]);
+    free(plan->slices);
+    for (uint32_t i = 0; plan->parts && i < plan->part_count; i++)
+        free(plan->parts[i].runs);
+    free(plan->parts);
     *plan = (struct plan){0};
 }
 
-static void number_blocks(const struct plan *plan, uint32_t *node_of_rank)
+// ---- the map of ranks
+
+static void number_rank(struct plan *plan, uint32_t index, uint32_t node)
 {
-    uint32_t rank = 0;
-    for (uint32_t node = 0; node < plan->nodes; node++)
-        for (uint32_t i = 0; i < plan->count[node]; i++)
-            node_of_rank[rank++] = node;
+    plan->node_of_rank[index] = node;
+    plan->local_of_rank[index] = plan->count_on[node]++;
 }
 
-static void number_cyclic(const struct plan *plan, uint32_t *node_of_rank)
+static void number_block(struct plan *plan, const struct plan_part *part)
 {
-    uint32_t rank = 0;
-    for (uint32_t round = 0; rank < plan->size; round++)
-        for (uint32_t node = 0; node < plan->nodes; node++)
-            if (plan->count[node] > round)
-                node_of_rank[rank++] = node;
+    uint32_t rank = part->first;
+    for (uint32_t i = 0; i < part->run_count; i++)
+        for (uint32_t k = 0; k < part->runs[i].nodes; k++)
+            for (uint32_t n = 0; n < part->runs[i].count; n++)
+                number_rank(plan, rank++, part->runs[i].first + k);
 }
 
-uint32_t *plan_node_of_rank(const struct plan *plan)
+// Nodes that have all their ranks leave the round, so that this takes as long as there are ranks.
+static bool number_cyclic(struct plan *plan, const struct plan_part *part)
 {
-    uint32_t *node_of_rank = calloc(plan->size, sizeof *node_of_rank);
-    if (!node_of_rank)
-        return NULL;
-    if (plan->order == PLAN_CYCLIC)
-        number_cyclic(plan, node_of_rank);
-    else
-        number_blocks(plan, node_of_rank);
-    return node_of_rank;
+    struct turn {
+        uint32_t node, count;
+    } *turns = malloc(part->size * sizeof *turns); // every node has a rank at least
+    uint32_t left = 0, rank = part->first;
+    if (!turns)
+        return false;
+    for (uint32_t i = 0; i < part->run_count; i++)
+        for (uint32_t k = 0; k < part->runs[i].nodes; k++)
+            turns[left++] = (struct turn){part->runs[i].first + k, part->runs[i].count};
+    for (uint32_t round = 1; left > 0; round++) {
+        uint32_t kept = 0;
+        for (uint32_t i = 0; i < left; i++) {
+            number_rank(plan, rank++, turns[i].node);
+            if (turns[i].count > round)
+                turns[kept++] = turns[i];
+        }
+        left = kept;
+    }
+    free(turns);
+    return true;
+}
+
+bool plan_number(struct plan *plan)
+{
+    plan->node_of_rank = malloc(plan->size * sizeof *plan->node_of_rank);
+    plan->local_of_rank = malloc(plan->size * sizeof *plan->local_of_rank);
+    plan->count_on = calloc(plan->nodes, sizeof *plan->count_on);
+    plan->slice_of_node = malloc(plan->nodes * sizeof *plan->slice_of_node);
+    if (!plan->node_of_rank || !plan->local_of_rank || !plan->count_on || !plan->slice_of_node)
+        return false;
+    for (uint32_t i = 0; i < plan->nodes; i++)
+        plan->slice_of_node[i] = PLAN_NO_SLICE;
+    for (uint32_t i = 0; i < plan->part_count; i++) {
+        if (plan->parts[i].map != DRAGON_MAP_CYCLIC)
+            number_block(plan, &plan->parts[i]);
+        else if (!number_cyclic(plan, &plan->parts[i]))
+            return false;
+    }
+    return true;
+}
+
+uint32_t plan_node(const struct plan *plan, uint32_t rank)
+{
+    return plan->node_of_rank[rank - plan->first_rank];
+}
+
+uint32_t plan_template_of(const struct plan *plan, uint32_t rank)
+{
+    uint32_t low = 0, high = plan->part_count, index = rank - plan->first_rank;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (plan->parts[middle].first <= index)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+bool plan_slot(const struct plan *plan, uint32_t rank, struct plan_slot *slot_out)
+{
+    uint32_t index = rank - plan->first_rank;
+    uint32_t which = plan->slice_of_node[plan->node_of_rank[index]];
+    if (which == PLAN_NO_SLICE)
+        return false;
+    const struct plan_slice *slice = plan->slices[which];
+    uint32_t slot = slice->slots[plan->local_of_rank[index]];
+    uint32_t flags = slot >> SLOT_FLAGS_SHIFT;
+    const struct plan_set *set = &slice->sets[slot & ((1u << SLOT_FLAGS_SHIFT) - 1)];
+    *slot_out = (struct plan_slot){
+        .cores = slice->numbers + set->first,
+        .units = slice->numbers + set->first + set->core_count,
+        .core_count = set->core_count,
+        .unit_count = set->unit_count,
+        .bind = flags & SLOT_BIND,
+        .hide_gpus = flags & SLOT_HIDE_GPUS,
+        .shared = flags & SLOT_SHARED,
+    };
+    return true;
 }
 
 uint32_t plan_divide_cores(uint32_t cores, uint32_t index, uint32_t count, uint32_t *first_out)
@@ -132,41 +144,290 @@ uint32_t plan_divide_cores(uint32_t cores, uint32_t index, uint32_t count, uint3
     return end > first ? end - first : 1;
 }
 
+// ---- writing
+
+static void pack_parts(struct pack *pack, const struct plan *plan)
+{
+    pack_u32(pack, plan->first_rank);
+    pack_u32(pack, plan->size);
+    pack_u8(pack, plan->shared);
+    pack_u32(pack, plan->part_count);
+    for (uint32_t i = 0; i < plan->part_count; i++) {
+        const struct plan_part *part = &plan->parts[i];
+        pack_u8(pack, part->map);
+        pack_u32(pack, part->size);
+        pack_u32(pack, part->run_count);
+        for (uint32_t k = 0; k < part->run_count; k++) {
+            pack_u32(pack, part->runs[k].first);
+            pack_u32(pack, part->runs[k].nodes);
+            pack_u32(pack, part->runs[k].count);
+        }
+    }
+}
+
+// Slots that use one set after another go as one entry: flags, set, how many.
+static void pack_slots(struct pack *pack, const struct plan_slice *slice)
+{
+    for (uint32_t i = 0, run; i < slice->slot_count; i += run) {
+        uint32_t slot = slice->slots[i];
+        for (run = 1; i + run < slice->slot_count && slice->slots[i + run] == slot + run;)
+            run++;
+        pack_u8(pack, (uint8_t)(slot >> SLOT_FLAGS_SHIFT));
+        pack_u32(pack, slot & ((1u << SLOT_FLAGS_SHIFT) - 1));
+        pack_u32(pack, run);
+    }
+}
+
+static void pack_slice(struct pack *pack, const struct plan_slice *slice)
+{
+    pack_u32(pack, slice->slot_count);
+    pack_u32(pack, slice->set_count);
+    pack_u32(pack, slice->number_count);
+    for (uint32_t i = 0; i < slice->set_count; i++) {
+        const struct plan_set *set = &slice->sets[i];
+        pack_u16(pack, set->core_count);
+        pack_u16(pack, set->unit_count);
+        for (uint32_t k = 0; k < (uint32_t)set->core_count + set->unit_count; k++)
+            pack_u16(pack, slice->numbers[set->first + k]);
+    }
+    pack_slots(pack, slice);
+}
+
+// The first `known` slices, and who has them.
+static void pack_slices(struct pack *pack, const struct plan *plan, uint32_t known)
+{
+    pack_u32(pack, known);
+    for (uint32_t i = 0; i < known; i++)
+        pack_slice(pack, plan->slices[i]);
+    for (uint32_t node = 0, run; node < plan->nodes; node += run) {
+        uint32_t slice = plan->slice_of_node[node];
+        uint32_t written = slice < known ? slice : PLAN_NO_SLICE;
+        for (run = 1; node + run < plan->nodes; run++) {
+            slice = plan->slice_of_node[node + run];
+            if ((slice < known ? slice : PLAN_NO_SLICE) != written)
+                break;
+        }
+        pack_u32(pack, run);
+        pack_u32(pack, written);
+    }
+}
+
 void plan_pack(struct pack *pack, const struct plan *plan)
 {
-    pack_u8(pack, plan->order);
-    pack_u32(pack, plan->size);
-    for (uint32_t node = 0, run; node < plan->nodes; node += run) {
-        for (run = 1; node + run < plan->nodes && plan->count[node + run] == plan->count[node];)
-            run++;
-        pack_u32(pack, run);
-        pack_u32(pack, plan->count[node]);
+    pack_parts(pack, plan);
+    pack_slices(pack, plan, plan->slice_count);
+}
+
+void plan_pack_common(struct pack *pack, const struct plan *plan)
+{
+    pack_parts(pack, plan);
+    pack_slices(pack, plan, plan->slice_count ? 1 : 0);
+}
+
+bool plan_slice_is_common(const struct plan *plan, uint32_t node)
+{
+    return plan->count_on[node] == 0 || plan->slice_of_node[node] == 0;
+}
+
+void plan_pack_slice(struct pack *pack, const struct plan *plan, uint32_t node)
+{
+    uint32_t slice = plan->slice_of_node[node];
+    if (slice == PLAN_NO_SLICE)
+        pack->failed = true; // the caller's mistake must not become another node's slice
+    else
+        pack_slice(pack, plan->slices[slice]);
+}
+
+// ---- reading
+
+static bool unpack_run(struct unpack *unpack, uint32_t nodes, uint64_t left, struct plan_run *run)
+{
+    run->first = unpack_u32(unpack);
+    run->nodes = unpack_u32(unpack);
+    run->count = unpack_u32(unpack);
+    return run->nodes > 0 && run->count > 0 && run->first < nodes &&
+           run->nodes <= nodes - run->first && (uint64_t)run->nodes * run->count <= left;
+}
+
+static bool unpack_part(struct unpack *unpack, const struct plan *plan, struct plan_part *part)
+{
+    part->map = unpack_u8(unpack);
+    part->size = unpack_u32(unpack);
+    uint32_t runs = unpack_u32(unpack);
+    if ((part->map != DRAGON_MAP_BLOCK && part->map != DRAGON_MAP_CYCLIC) || runs == 0 ||
+        part->size > plan->size - part->first || runs > unpack_left(unpack) / RUN_BYTES)
+        return false;
+    part->runs = calloc(runs, sizeof *part->runs);
+    part->run_count = part->runs ? runs : 0;
+    uint64_t left = part->size;
+    for (uint32_t i = 0; i < part->run_count; i++) {
+        if (!unpack_run(unpack, plan->nodes, left, &part->runs[i]))
+            return false;
+        left -= (uint64_t)part->runs[i].nodes * part->runs[i].count;
     }
+    return part->runs && left == 0;
+}
+
+static bool unpack_parts(struct unpack *unpack, struct plan *plan)
+{
+    plan->first_rank = unpack_u32(unpack);
+    plan->size = unpack_u32(unpack);
+    plan->shared = unpack_u8(unpack) != 0;
+    uint32_t parts = unpack_u32(unpack), first = 0;
+    if (unpack->failed || plan->size == 0 || plan->size > PLAN_RANK_LIMIT ||
+        plan->first_rank > INT32_MAX - plan->size || parts == 0 || parts > PLAN_TEMPLATES_LIMIT ||
+        parts > unpack_left(unpack) / PART_BYTES)
+        return false;
+    plan->parts = calloc(parts, sizeof *plan->parts);
+    plan->part_count = plan->parts ? parts : 0;
+    for (uint32_t i = 0; i < plan->part_count; i++) {
+        plan->parts[i].first = first;
+        if (!unpack_part(unpack, plan, &plan->parts[i]))
+            return false;
+        first += plan->parts[i].size;
+    }
+    return plan->parts && first == plan->size && !unpack->failed;
+}
+
+static bool unit_is_sane(uint16_t unit)
+{
+    return gpu_of_unit(unit) < MACHINE_GPUS_LIMIT &&
+           (tile_of_unit(unit) < MACHINE_TILES || tile_of_unit(unit) == GPU_WHOLE);
+}
+
+static bool unpack_sets(struct unpack *unpack, struct plan_slice *slice)
+{
+    uint32_t next = 0;
+    for (uint32_t i = 0; i < slice->set_count; i++) {
+        struct plan_set *set = &slice->sets[i];
+        set->first = next;
+        set->core_count = unpack_u16(unpack);
+        set->unit_count = unpack_u16(unpack);
+        uint32_t numbers = (uint32_t)set->core_count + set->unit_count;
+        if (set->core_count == 0 || numbers > slice->number_count - next)
+            return false;
+        for (uint32_t k = 0; k < numbers; k++) {
+            uint16_t number = unpack_u16(unpack);
+            if (k < set->core_count ? number >= MACHINE_CORES_LIMIT : !unit_is_sane(number))
+                return false;
+            slice->numbers[next++] = number;
+        }
+    }
+    return next == slice->number_count;
+}
+
+static bool unpack_slots(struct unpack *unpack, struct plan_slice *slice)
+{
+    for (uint32_t i = 0; i < slice->slot_count;) {
+        uint32_t flags = unpack_u8(unpack);
+        uint32_t set = unpack_u32(unpack);
+        uint32_t run = unpack_u32(unpack);
+        if (unpack->failed || flags > SLOT_FLAGS || (flags & SLOT_BIND) < DRAGON_BIND_NONE ||
+            (flags & SLOT_BIND) > DRAGON_BIND_SOCKET || run == 0 || run > slice->slot_count - i ||
+            set >= slice->set_count || run > slice->set_count - set)
+            return false;
+        for (; run > 0; run--)
+            slice->slots[i++] = set++ | flags << SLOT_FLAGS_SHIFT;
+    }
+    return true;
+}
+
+// NULL: not well-formed, or out of memory. `most` is the number of slots that there can be.
+static struct plan_slice *unpack_slice(struct unpack *unpack, uint32_t most)
+{
+    struct plan_slice *slice = calloc(1, sizeof *slice);
+    if (!slice)
+        return NULL;
+    slice->slot_count = unpack_u32(unpack);
+    slice->set_count = unpack_u32(unpack);
+    slice->number_count = unpack_u32(unpack);
+    if (unpack->failed || slice->slot_count == 0 || slice->slot_count > most ||
+        slice->set_count == 0 || slice->set_count > slice->slot_count ||
+        slice->set_count > unpack_left(unpack) / SET_BYTES || slice->number_count == 0 ||
+        slice->number_count > unpack_left(unpack) / sizeof *slice->numbers)
+        goto error;
+    slice->slots = malloc(slice->slot_count * sizeof *slice->slots);
+    slice->sets = calloc(slice->set_count, sizeof *slice->sets);
+    slice->numbers = malloc(slice->number_count * sizeof *slice->numbers);
+    if (!slice->slots || !slice->sets || !slice->numbers || !unpack_sets(unpack, slice) ||
+        !unpack_slots(unpack, slice))
+        goto error;
+    return slice;
+error:
+    plan_slice_destroy(slice);
+    return NULL;
+}
+
+// Room for one more is made at powers of two.
+static bool add_slice(struct plan *plan, struct plan_slice *slice)
+{
+    uint32_t count = plan->slice_count;
+    if (slice && (count & (count - 1)) == 0) {
+        struct plan_slice **grown =
+            realloc(plan->slices, (count ? 2 * (size_t)count : 1) * sizeof(struct plan_slice *));
+        if (grown)
+            plan->slices = grown;
+        else {
+            plan_slice_destroy(slice);
+            slice = NULL;
+        }
+    }
+    if (!slice)
+        return false;
+    plan->slices[plan->slice_count++] = slice;
+    return true;
+}
+
+static bool unpack_slices(struct unpack *unpack, struct plan *plan)
+{
+    uint32_t known = unpack_u32(unpack), left = plan->size;
+    if (unpack->failed || known > plan->nodes)
+        return false;
+    for (uint32_t i = 0; i < known; i++) {
+        // Each is some node's, so together they have no more slots than there are ranks.
+        if (!add_slice(plan, unpack_slice(unpack, left)))
+            return false;
+        left -= plan->slices[i]->slot_count;
+    }
+    for (uint32_t node = 0; node < plan->nodes;) {
+        uint32_t run = unpack_u32(unpack);
+        uint32_t slice = unpack_u32(unpack);
+        if (unpack->failed || run == 0 || run > plan->nodes - node ||
+            (slice >= known && slice != PLAN_NO_SLICE))
+            return false;
+        for (; run > 0; run--, node++) {
+            if (slice != PLAN_NO_SLICE && plan->slices[slice]->slot_count != plan->count_on[node])
+                return false;
+            plan->slice_of_node[node] = slice;
+        }
+    }
+    return true;
 }
 
 bool plan_unpack(struct unpack *unpack, uint32_t nodes, struct plan *plan_out)
 {
     struct plan plan = {.nodes = nodes};
-    plan.order = unpack_u8(unpack);
-    plan.size = unpack_u32(unpack);
-    if (unpack->failed || plan.order > PLAN_CYCLIC || plan.size == 0 || plan.size > PLAN_RANK_LIMIT)
-        return false;
-    plan.count = calloc(nodes, sizeof *plan.count);
-    uint64_t total = 0;
-    uint32_t node = 0;
-    while (plan.count && node < nodes && !unpack->failed) {
-        uint32_t run = unpack_u32(unpack);
-        uint32_t count = unpack_u32(unpack);
-        if (run == 0 || run > nodes - node || count > plan.size)
-            break;
-        total += (uint64_t)run * count;
-        for (; run > 0; run--)
-            plan.count[node++] = count;
-    }
-    if (!plan.count || unpack->failed || node != nodes || total != plan.size) {
+    if (!unpack_parts(unpack, &plan) || !plan_number(&plan) || !unpack_slices(unpack, &plan)) {
+        unpack->failed = true;
         plan_fini(&plan);
         return false;
     }
     *plan_out = plan;
+    return true;
+}
+
+bool plan_unpack_slice(struct unpack *unpack, struct plan *plan, uint32_t node)
+{
+    if (node >= plan->nodes || plan->count_on[node] == 0 ||
+        plan->slice_of_node[node] != PLAN_NO_SLICE)
+        return false;
+    struct plan_slice *slice = unpack_slice(unpack, plan->count_on[node]);
+    if (slice && slice->slot_count != plan->count_on[node]) {
+        plan_slice_destroy(slice);
+        slice = NULL;
+    }
+    if (!add_slice(plan, slice))
+        return false;
+    plan->slice_of_node[node] = plan->slice_count - 1;
     return true;
 }

@@ -12,6 +12,7 @@
 #include "place/policy.h"
 
 enum { PLAN_RANK_LIMIT = 1 << 20, PLAN_TEMPLATES_LIMIT = 1 << 16 };
+#define PLAN_NO_SLICE 0xffffffffu
 
 struct plan_template {
     uint32_t ranks;              // 0: as many as fit
@@ -24,6 +25,7 @@ struct plan_request {
     uint32_t first_rank; // the number of the first
     bool per_core;       // "as many as fit" without a ppn: one for each core, not one alone
     bool share;          // cores and GPUs that are in use may be given too, the least used first
+    bool possible; // known to fit when nothing else runs: after FULL that is not looked into again
 };
 
 // What one rank has on its node.
@@ -32,7 +34,7 @@ struct plan_slot {
     uint16_t core_count, unit_count;
     uint8_t bind;   // dragon_bind_t, not UNSET
     bool hide_gpus; // it asked for none: it is to see none
-    bool shared;    // one of them has another user
+    bool shared;    // one of them had another user when the plan was made, be it of the same list
 };
 
 struct plan_part;  // the ranks of one template
@@ -44,18 +46,19 @@ struct plan {
     uint32_t part_count;
     struct plan_part *parts; // owned
     uint32_t slice_count;
-    struct plan_slice **slices; // owned: the different ones; NULL entries: not known here
-    uint32_t *slice_of_node;    // owned: index into slices
-    uint32_t *node_of_rank;     // owned, by rank - first_rank
-    uint32_t *local_of_rank;    // owned: its place among the ranks of its node, in rank order
-    uint32_t *count_on;         // owned: ranks on each node
-    bool shared;                // some core or GPU has more than one user
+    struct plan_slice **slices; // owned: the different ones; the first is what most nodes have
+    uint32_t *slice_of_node; // owned: index into slices; PLAN_NO_SLICE: no ranks, or not known here
+    uint32_t *node_of_rank;  // owned, by rank - first_rank
+    uint32_t *local_of_rank; // owned: its place among the ranks of its node, in rank order
+    uint32_t *count_on;      // owned: ranks on each node
+    bool
+        shared; // some core or GPU has another user than the ranks that were given the same by one list
 };
 
 // Makes the plan and takes what it gives away from the ledger.
 //
 // INVAL: it can never be done here, with the reason. FULL: not now; the text says what is missing and how much
-// there is. NOMEM. After an error the ledger is as before.
+// there is, or that nodes have not been described yet. NOMEM. After an error the ledger is as before.
 dragon_err_t plan_make(const struct plan_request *request, struct ledger *ledger,
                        struct plan *plan_out, dragon_error_t *error);
 void plan_fini(struct plan *plan);
@@ -87,7 +90,7 @@ void plan_pack_slice(struct pack *pack, const struct plan *plan, uint32_t node);
 
 // Takes what either of the first two wrote.
 bool plan_unpack(struct unpack *unpack, uint32_t nodes, struct plan *plan_out);
-// What plan_pack_slice wrote becomes the slice of `node`. False: not well-formed, or not of this plan.
+// What plan_pack_slice wrote becomes the slice of `node`. False: not well-formed, not of this plan, or it has one.
 bool plan_unpack_slice(struct unpack *unpack, struct plan *plan, uint32_t node);
 
 #endif

@@ -20,6 +20,17 @@ struct report {
     int problem;
 };
 
+const char *spawn_step_name(enum spawn_step step)
+{
+    static const char *const names[SPAWN_STEPS] = {
+        [SPAWN_FORK] = "make a process",         [SPAWN_GROUP] = "give it a process group",
+        [SPAWN_CGROUP] = "limit its memory",     [SPAWN_BIND] = "bind it to its cores",
+        [SPAWN_CWD] = "change to its directory", [SPAWN_STDIO] = "place its streams",
+        [SPAWN_EXEC] = "run the program",
+    };
+    return names[step];
+}
+
 static bool place(int fd, int number)
 {
     return fd == number ? fcntl(fd, F_SETFD, 0) == 0 : dup2(fd, number) >= 0;
@@ -64,6 +75,19 @@ static void restore_signals(bool joins_group)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+// The group counts our memory from then on; what exec throws away was counted elsewhere.
+static bool enter_cgroup(const char *procs)
+{
+    int fd = open(procs, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    bool entered = write(fd, "0", 1) == 1;
+    int problem = errno;
+    close(fd);
+    errno = problem;
+    return entered;
+}
+
 static void __attribute__((noreturn))
 child_fail(volatile struct report *report, enum spawn_step step)
 {
@@ -82,6 +106,10 @@ child_main(const struct spawn *spawn, pid_t parent, volatile struct report *repo
         if (getppid() != parent)
             _exit(127);
     }
+    if (spawn->cgroup_procs && !enter_cgroup(spawn->cgroup_procs))
+        child_fail(report, SPAWN_CGROUP);
+    if (spawn->cpus && sched_setaffinity(0, spawn->cpus_size, spawn->cpus) != 0)
+        child_fail(report, SPAWN_BIND);
     if (spawn->cwd && chdir(spawn->cwd) != 0)
         child_fail(report, SPAWN_CWD);
     if (!place_descriptors(spawn))

@@ -8,6 +8,7 @@
 
 #include "base/base.h"
 
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/types.h>
 
@@ -21,10 +22,23 @@ struct spawn {
     pid_t process_group;         // 0: one of its own; else the one to join
     bool die_with_parent;        // SIGKILL when the thread that starts it ends
     const struct rlimit *nofile; // NULL: ours
+    const cpu_set_t *cpus;       // what it is bound to, of cpus_size bytes; NULL: what we are
+    size_t cpus_size;
+    const char *cgroup_procs; // the file by which it enters a control group; NULL: it stays in ours
 };
 
 // The steps of a start, for messages.
-enum spawn_step { SPAWN_FORK, SPAWN_GROUP, SPAWN_CWD, SPAWN_STDIO, SPAWN_EXEC };
+enum spawn_step {
+    SPAWN_FORK,
+    SPAWN_GROUP,
+    SPAWN_CGROUP,
+    SPAWN_BIND,
+    SPAWN_CWD,
+    SPAWN_STDIO,
+    SPAWN_EXEC,
+    SPAWN_STEPS,
+};
+const char *spawn_step_name(enum spawn_step step); // "bind it to its cores": what could not be done
 
 // Returns 0 and *pid_out, or an errno value and, in *step_out, what failed.
 int spawn_start(const struct spawn *spawn, pid_t *pid_out, enum spawn_step *step_out);

@@ -24,7 +24,7 @@ struct agent {
     pthread_t thread;
     void (*script)(struct agent *agent);
     uint64_t end_s;  // told in the welcome
-    char wrong[200]; // the first that was
+    char wrong[600]; // the first that was
     uint8_t *body;   // of the last message
     struct ledger *ledger;
 };

@@ -263,6 +263,25 @@ Test(group_exchange, the_end_of_a_group_cancels_what_is_open)
     close_all();
 }
 
+Test(group_exchange, one_alone_is_ended)
+{
+    static const uint32_t nodes[] = {0, 1};
+    struct exchange_key other = {.group = 7, .what = EXCHANGE_START, .turn = 2};
+    open_all(2, 2);
+    cr_expect_eq(join(0, nodes, 2, true), DRAGON_OK);
+    exchange_end(the.exchanges[0], &other); // which nobody has joined
+    cr_expect_eq(the.outcomes[0].calls, 0);
+    exchange_end(the.exchanges[0], &the_key);
+    cr_expect(the.outcomes[0].calls == 1 && the.outcomes[0].err == DRAGON_ERR_CANCELED);
+    the.outcomes[0].calls = 0;
+    cr_expect_eq(join_key(&other, 0, nodes, 2, true), DRAGON_OK);
+    cr_expect_eq(join_key(&other, 1, nodes, 2, true), DRAGON_OK);
+    turn_until_done(nodes, 2);
+    check_outcome(0, nodes, 2, true);
+    check_outcome(1, nodes, 2, true);
+    close_all();
+}
+
 Test(group_exchange, what_comes_late_for_an_ended_group_is_forgotten)
 {
     static const uint32_t nodes[] = {0, 1};

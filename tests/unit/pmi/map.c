@@ -168,6 +168,58 @@ Test(pmi_map, numbers_that_are_refused)
     cr_expect_not(pmi_map_valid(&map), "empty");
 }
 
+// `firsts` of `count` programs in a map of five ranks on two nodes.
+static bool valid_with_apps(const uint32_t *firsts, uint32_t count)
+{
+    struct pmi_map map = make_map("aabba");
+    map.app_count = count;
+    map.app_first = calloc(count + 1, sizeof *map.app_first);
+    for (uint32_t app = 0; app < count; app++)
+        map.app_first[app] = firsts[app];
+    bool valid = pmi_map_valid(&map);
+    pmi_map_fini(&map);
+    return valid;
+}
+
+Test(pmi_map, what_programs_cannot_be)
+{
+    cr_expect(valid_with_apps((uint32_t[]){0}, 1));
+    cr_expect(valid_with_apps((uint32_t[]){0, 1, 4}, 3));
+    cr_expect_not(valid_with_apps((uint32_t[]){1}, 1), "who has rank 0?");
+    cr_expect_not(valid_with_apps((uint32_t[]){0, 0}, 2), "one without ranks");
+    cr_expect_not(valid_with_apps((uint32_t[]){0, 3, 2}, 3));
+    cr_expect_not(valid_with_apps((uint32_t[]){0, 5}, 2));
+    cr_expect_not(valid_with_apps(NULL, 0));
+}
+
+Test(pmi_map, programs)
+{
+    static const uint32_t apps[] = {0, 0, 0, 1, 2, 2}, sizes[] = {3, 1, 2};
+    struct pmi_map map = make_map("ababab"), back;
+    struct pack pack = PACK_EMPTY;
+    cr_expect_eq(pmi_map_apps(&map), 1);
+    cr_expect_eq(pmi_map_app_of(&map, 5), 0);
+    cr_expect_eq(pmi_map_app_size(&map, 0), 6);
+    map.app_first = calloc(3, sizeof *map.app_first);
+    map.app_count = 3;
+    map.app_first[1] = 3;
+    map.app_first[2] = 4;
+    pack_pmi_map(&pack, &map);
+    struct unpack unpack = unpack_start(pack.data, pack.length);
+    cr_assert(unpack_pmi_map(&unpack, &back) && unpack_done(&unpack));
+    cr_expect_eq(pmi_map_apps(&back), 3);
+    for (uint32_t rank = 0; rank < 6; rank++)
+        cr_expect_eq(pmi_map_app_of(&back, rank), apps[rank], "rank %u", rank);
+    for (uint32_t app = 0; app < 3; app++)
+        cr_expect_eq(pmi_map_app_size(&back, app), sizes[app]);
+    pmi_map_fini(&back);
+    cr_assert(pmi_map_copy(&map, &back));
+    cr_expect_eq(pmi_map_app_of(&back, 4), 2);
+    pmi_map_fini(&back);
+    pmi_map_fini(&map);
+    pack_fini(&pack);
+}
+
 Test(pmi_map, copy)
 {
     struct pmi_map map = make_map("abc"), copy;

@@ -88,8 +88,13 @@ static const struct pmi1_handler the_handler = {
 
 static uint32_t the_nodes[] = {0, 1, 0, 1, 0};
 static char *the_names[] = {"h0", "h1", NULL};
-static const struct pmi_map the_map = {
-    .size = 5, .nodes = 2, .node_names = the_names, .node_of_rank = the_nodes};
+static uint32_t the_first[] = {0, 4}; // ranks 0 to 3 run one program, rank 4 another
+static const struct pmi_map the_map = {.size = 5,
+                                       .nodes = 2,
+                                       .node_names = the_names,
+                                       .node_of_rank = the_nodes,
+                                       .app_count = 2,
+                                       .app_first = the_first};
 
 static const uint32_t the_ranks[RANKS] = {0, 2, 4};
 
@@ -178,6 +183,16 @@ static void expect_quiet(size_t client)
 }
 
 TestSuite(pmi1, .init = setup, .fini = teardown, .timeout = 60);
+
+Test(pmi1, each_program_has_its_number)
+{
+    ask(1, "cmd=init pmi_version=1 pmi_subversion=1",
+        "cmd=response_to_init pmi_version=1 pmi_subversion=1 rc=0");
+    ask(2, "cmd=init pmi_version=1 pmi_subversion=1",
+        "cmd=response_to_init pmi_version=1 pmi_subversion=1 rc=0");
+    ask(1, "cmd=get_appnum", "cmd=appnum appnum=0");
+    ask(2, "cmd=get_appnum", "cmd=appnum appnum=1");
+}
 
 Test(pmi1, each_line_of_a_session)
 {

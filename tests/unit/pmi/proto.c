@@ -11,6 +11,8 @@
 static uint32_t the_nodes[] = {0, 1, 1, 0, 1};
 static char *the_names[] = {"left", "right", NULL};
 static char *the_argv[] = {"./program", "an argument", NULL};
+static uint32_t the_first[] = {0, 3};
+static struct pmi_app the_apps[] = {{"/home", the_argv}, {"/tmp", the_argv + 1}};
 
 static struct pmi_job_message make_job(void)
 {
@@ -22,12 +24,13 @@ static struct pmi_job_message make_job(void)
                 .node_names = the_names,
                 .node_of_rank = the_nodes,
                 .here = 1,
-                .cores_here = 4},
+                .cores_here = 4,
+                .app_count = 2,
+                .app_first = the_first},
         .dir = "/some/dir",
         .uid = 1000,
         .gid = 100,
-        .cwd = "/home",
-        .argv = the_argv,
+        .apps = the_apps,
         .oversubscribed = true,
         .cpuset = "0-3",
     };
@@ -124,8 +127,11 @@ Test(pmi_proto, job)
     cr_expect_arr_eq(back.map.node_of_rank, the_nodes, sizeof the_nodes);
     cr_expect_str_eq(back.dir, job.dir);
     cr_expect(back.uid == 1000 && back.gid == 100);
-    cr_expect_str_eq(back.cwd, job.cwd);
-    cr_expect_str_eq(back.argv[1], "an argument");
+    cr_expect_eq(back.map.app_count, 2);
+    cr_expect_str_eq(back.apps[0].cwd, "/home");
+    cr_expect_str_eq(back.apps[0].argv[1], "an argument");
+    cr_expect_str_eq(back.apps[1].cwd, "/tmp");
+    cr_expect_str_eq(back.apps[1].argv[0], "an argument");
     cr_expect(back.oversubscribed);
     cr_expect_str_eq(back.cpuset, "0-3");
     pmi_job_message_fini(&back);
@@ -149,7 +155,8 @@ Test(pmi_proto, job_with_bad_nspace)
 }
 
 // The map's numbers as they stand on the wire.
-static bool map_accepted(uint32_t size, uint32_t here, const uint32_t *runs, size_t run_words)
+static bool apps_accepted(uint32_t size, uint32_t here, const uint32_t *runs, size_t run_words,
+                          const uint32_t *apps, size_t app_words)
 {
     struct pack pack = PACK_EMPTY;
     pack_u32(&pack, size);
@@ -158,6 +165,8 @@ static bool map_accepted(uint32_t size, uint32_t here, const uint32_t *runs, siz
     pack_strv(&pack, the_names);
     for (size_t i = 0; i < run_words; i++)
         pack_u32(&pack, runs[i]);
+    for (size_t i = 0; i < app_words; i++)
+        pack_u32(&pack, apps[i]);
     struct unpack unpack = unpack_start(pack.data, pack.length);
     struct pmi_map map;
     bool accepted = unpack_pmi_map(&unpack, &map) && unpack_done(&unpack);
@@ -165,6 +174,22 @@ static bool map_accepted(uint32_t size, uint32_t here, const uint32_t *runs, siz
         pmi_map_fini(&map);
     pack_fini(&pack);
     return accepted;
+}
+
+static bool map_accepted(uint32_t size, uint32_t here, const uint32_t *runs, size_t run_words)
+{
+    return apps_accepted(size, here, runs, run_words, (uint32_t[]){1, 0}, 2);
+}
+
+Test(pmi_proto, programs_that_cannot_be)
+{
+    static const uint32_t runs[] = {0, 2, 1, 2};
+    cr_expect(apps_accepted(4, 1, runs, 4, (uint32_t[]){2, 0, 3}, 3));
+    cr_expect_not(apps_accepted(4, 1, runs, 4, NULL, 0), "cut");
+    cr_expect_not(apps_accepted(4, 1, runs, 4, (uint32_t[]){0}, 1), "none");
+    cr_expect_not(apps_accepted(4, 1, runs, 4, (uint32_t[]){2, 0}, 2), "cut");
+    cr_expect_not(apps_accepted(4, 1, runs, 4, (uint32_t[]){2, 0, 4}, 3), "beyond the ranks");
+    cr_expect_not(apps_accepted(4, 1, runs, 4, (uint32_t[]){UINT32_MAX, 0}, 2), "count");
 }
 
 Test(pmi_proto, maps_that_cannot_be)

@@ -210,12 +210,13 @@ Test(pmi_service, every_call_reaches_the_helper)
 {
     uint32_t nodes[] = {0};
     char *names[] = {"h", NULL};
+    struct pmi_app app = {.cwd = "/"};
     struct pmi_job_message job = {
         .job = 1,
         .nspace = "n",
         .map = {.size = 1, .nodes = 1, .node_names = names, .node_of_rank = nodes},
         .dir = "/",
-        .cwd = "/",
+        .apps = &app,
         .cpuset = ""};
     pmix_service_job(the.service, &job);
     pmix_service_fence_done(the.service, 2, DRAGON_OK, "x", 1);

@@ -295,6 +295,25 @@ Test(proc_spawn, open_files_limit)
     cr_expect_str_eq(output_of(&spawn, 0), "99\n");
 }
 
+Test(proc_spawn, bound_to_a_thread)
+{
+    cpu_set_t ours, one;
+    struct spawn spawn = spawn_of("sed -n 's/^Cpus_allowed_list:[^0-9]*//p' /proc/self/status");
+    char wanted[16];
+    int cpu = CPU_SETSIZE - 1;
+    cr_assert(sched_getaffinity(0, sizeof ours, &ours) == 0);
+    while (cpu > 0 && !CPU_ISSET(cpu, &ours))
+        cpu--;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    spawn.cpus = &one;
+    spawn.cpus_size = sizeof one;
+    snprintf(wanted, sizeof wanted, "%d\n", cpu);
+    cr_expect_str_eq(output_of(&spawn, 0), wanted);
+    cr_expect(sched_getaffinity(0, sizeof one, &one) == 0 && CPU_EQUAL(&one, &ours),
+              "we are as before");
+}
+
 static void expect_problem(const struct spawn *spawn, int problem, enum spawn_step step)
 {
     pid_t pid = 77;
@@ -329,6 +348,29 @@ Test(proc_spawn, a_directory_that_is_not_there)
     struct spawn spawn = spawn_of("true");
     spawn.cwd = path_of("nowhere");
     expect_problem(&spawn, ENOENT, SPAWN_CWD);
+}
+
+Test(proc_spawn, threads_that_are_not_there)
+{
+    cpu_set_t none;
+    struct spawn spawn = spawn_of("true");
+    CPU_ZERO(&none);
+    spawn.cpus = &none;
+    spawn.cpus_size = sizeof none;
+    expect_problem(&spawn, EINVAL, SPAWN_BIND);
+}
+
+Test(proc_spawn, a_control_group_that_is_not_there)
+{
+    struct spawn spawn = spawn_of("true");
+    spawn.cgroup_procs = "/nowhere/cgroup.procs";
+    expect_problem(&spawn, ENOENT, SPAWN_CGROUP);
+}
+
+Test(proc_spawn, every_step_has_a_name)
+{
+    for (int step = 0; step < SPAWN_STEPS; step++)
+        cr_expect_not_null(spawn_step_name((enum spawn_step)step));
 }
 
 Test(proc_spawn, a_descriptor_that_is_not_open)

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What the parts of dragon-info share. A look (struct info) holds the runtime and its picture; a word of the
+// command ("nodes") is one table in info_show.c and one object in info_json.c.
+#ifndef CLI_INFO_H
+#define CLI_INFO_H
+
+#include "base/base.h"
+
+#include <dragon/dragon.h>
+#include <sys/types.h>
+
+enum { INFO_EXIT_NOTHING = 1, INFO_EXIT_OURS = 125 };
+
+// ---- runtimes of this user on this host (info_find.c)
+
+enum found_state {
+    FOUND_UP,
+    FOUND_DEAD,   // nobody listens: its processes were killed, and could not clean up
+    FOUND_SILENT, // its agent does not answer
+    FOUND_OTHER,  // of another release
+    FOUND_STATES,
+};
+
+struct found {
+    char *directory;           // owned
+    char *socket;              // owned
+    dragon_runtime_t *runtime; // owned; NULL unless UP
+    enum found_state state;
+    time_t since;   // when its socket was made, seconds since 1970
+    char text[512]; // why it is not up
+};
+
+struct found_list {
+    struct found *entries; // owned
+    size_t count;
+    size_t up; // how many of them
+};
+
+// Looks in the places of runtimes, and at `path` (a directory or a socket; NULL: none) too, and tries each. Nodes
+// of one runtime that share this host are one entry, that of the lowest number. False: out of memory.
+bool found_list_fill(struct found_list *list, const char *path);
+void found_list_fini(struct found_list *list);
+const char *found_state_name(enum found_state state);
+
+// The path of the agent's socket for what a user named: a directory or a socket. The caller frees.
+// NULL with the reason.
+char *found_socket(const char *path, dragon_error_t *error);
+
+// ---- who uses what (info_uses.c)
+
+struct use {
+    bool gpu; // else a core
+    uint32_t node, number;
+    uint32_t group; // index in the picture
+    uint32_t rank;
+};
+
+struct uses {
+    struct use *entries; // owned; by kind, node, number, group and rank
+    size_t count, room;
+};
+
+bool uses_fill(struct uses *uses, const dragon_system_t *system); // false: out of memory
+void uses_fini(struct uses *uses);
+// Those of one core or GPU: *count_out of them from what is returned on.
+const struct use *uses_of(const struct uses *uses, bool gpu, uint32_t node, uint32_t number,
+                          size_t *count_out);
+
+// Calls `fn` for each number of a list as plans have it, "0-3,8" or "0,1.1" (tiles do not count), each at
+// most `limit`. False: it is no such list.
+bool numbers_each(const char *list, uint32_t limit, bool (*fn)(void *arg, uint32_t number),
+                  void *arg);
+
+// ---- a look at a runtime (info_look.c)
+
+struct info {
+    dragon_runtime_t *runtime; // borrowed
+    dragon_system_t *system;   // borrowed
+    struct uses uses;
+    const char *group; // a group's number or name; NULL: all
+    bool verbose;
+};
+
+// Whether the group was asked for.
+bool info_wants(const struct info *info, const dragon_group_info_t *group);
+// What a rank does: "running", "exit 3". `room` bytes are written.
+void info_rank_state(const dragon_rank_info_t *rank, char *state, size_t room);
+const char *info_bind_name(dragon_bind_t bind);
+// The nodes that have ranks of the group, a flag for each node of the picture; NULL: out of memory.
+bool *info_group_nodes(const dragon_system_t *system, uint32_t group);
+
+// ---- the words of the command (info_show.c, info_json.c)
+
+// All return false when memory or the output failed.
+bool show_overview(const struct info *info);
+bool show_nodes(const struct info *info);
+bool show_gpus(const struct info *info);
+bool show_groups(const struct info *info);
+bool show_ranks(const struct info *info);
+bool show_runtimes(const struct found_list *list);
+
+bool json_overview(const struct info *info);
+bool json_nodes(const struct info *info);
+bool json_gpus(const struct info *info);
+bool json_groups(const struct info *info);
+bool json_ranks(const struct info *info);
+bool json_runtimes(const struct found_list *list);
+
+// ---- tables for people (info_table.c)
+
+// Headers end with NULL; one that begins with '>' is of a column that is flushed right.
+struct table *table_create(const char *const *headers); // NULL: out of memory
+void table_destroy(struct table *table);                // NULL is fine
+// The next cell of the present row; a row is full when it has as many as there are headers.
+__attribute__((format(printf, 2, 3))) void table_add(struct table *table, const char *format, ...);
+bool table_print(const struct table *table, FILE *file); // false: it failed, now or before
+
+// The set flags as "0-3,8". The caller frees; NULL: out of memory.
+char *text_ranges(const bool *flags, uint32_t count);
+// Text of sizes and times: "251.6 GiB", "2h 3m". `room` bytes are written.
+void text_size(uint64_t bytes, char *text, size_t room);
+void text_age(uint64_t ms, char *text, size_t room);
+
+#endif

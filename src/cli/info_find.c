@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Finding the runtimes of this user on this host. Each leaves a directory in one of the places of places.h, with
+// the socket of its agent; whether somebody answers there is tried. What is not ours alone is passed over:
+// anybody may make things in /tmp.
+#include "config.h"
+
+#include "cli/info.h"
+#include "cli/places.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static const char *const state_names[FOUND_STATES] = {
+    [FOUND_UP] = "up",
+    [FOUND_DEAD] = "dead",
+    [FOUND_SILENT] = "silent",
+    [FOUND_OTHER] = "other release",
+};
+
+const char *found_state_name(enum found_state state)
+{
+    return state_names[state];
+}
+
+static void found_fini(struct found *found)
+{
+    dragon_runtime_detach(found->runtime);
+    free(found->directory);
+    free(found->socket);
+}
+
+void found_list_fini(struct found_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        found_fini(&list->entries[i]);
+    free(list->entries);
+    *list = (struct found_list){0};
+}
+
+static bool has_socket(int directory, time_t *since_out)
+{
+    struct stat info;
+    if (fstatat(directory, PLACES_SOCKET, &info, AT_SYMLINK_NOFOLLOW) != 0 ||
+        !S_ISSOCK(info.st_mode) || info.st_uid != geteuid())
+        return false;
+    *since_out = info.st_mtime;
+    return true;
+}
+
+// A runtime's directory is this user's, closed to all others, and no symbolic link.
+static bool is_runtime(const char *path, time_t *since_out)
+{
+    struct stat info;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    bool good = fstat(fd, &info) == 0 && info.st_uid == geteuid() &&
+                (info.st_mode & 07777) == 0700 && has_socket(fd, since_out);
+    close(fd);
+    return good;
+}
+
+// Whether nobody listens any more. Any other difficulty is no proof: what is dead may be removed.
+static bool is_refused(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof address.sun_path)
+        return false;
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool refused = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) != 0 &&
+                   errno == ECONNREFUSED;
+    if (fd >= 0)
+        close(fd);
+    return refused;
+}
+
+static void try_runtime(struct found *found)
+{
+    dragon_error_t error;
+    if (is_refused(found->socket)) {
+        found->state = FOUND_DEAD;
+        snprintf(found->text, sizeof found->text, "nobody listens there any more");
+        return;
+    }
+    dragon_err_t err = dragon_runtime_attach_to(found->socket, &found->runtime, &error);
+    if (err == DRAGON_OK)
+        return;
+    found->state = err == DRAGON_ERR_PROTO ? FOUND_OTHER : FOUND_SILENT;
+    snprintf(found->text, sizeof found->text, "%s", error.text);
+}
+
+static bool found_init(struct found *found, const char *directory, time_t since)
+{
+    *found = (struct found){.since = since, .directory = strdup(directory)};
+    if (!found->directory || asprintf(&found->socket, "%s/" PLACES_SOCKET, directory) < 0) {
+        free(found->directory);
+        return false;
+    }
+    try_runtime(found);
+    return true;
+}
+
+// The entry of the same runtime, on another node of this host; NULL: there is none.
+static struct found *find_same(struct found_list *list, const struct found *found)
+{
+    for (size_t i = 0; found->runtime && i < list->count; i++) {
+        const dragon_runtime_t *other = list->entries[i].runtime;
+        if (other &&
+            strcmp(dragon_runtime_identity(other), dragon_runtime_identity(found->runtime)) == 0)
+            return &list->entries[i];
+    }
+    return NULL;
+}
+
+static bool is_listed(const struct found_list *list, const char *directory)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->entries[i].directory, directory) == 0)
+            return true;
+    return false;
+}
+
+static bool add(struct found_list *list, const char *directory)
+{
+    struct found found;
+    time_t since;
+    // Links on the way to a place are fine, and it may be there twice by different names.
+    char *path = is_runtime(directory, &since) ? realpath(directory, NULL) : NULL;
+    if (!path || is_listed(list, path)) {
+        free(path);
+        return true;
+    }
+    bool good = found_init(&found, path, since);
+    free(path);
+    if (!good)
+        return false;
+    struct found *same = find_same(list, &found);
+    if (same) {
+        bool lower = dragon_runtime_node(found.runtime) < dragon_runtime_node(same->runtime);
+        struct found other = lower ? *same : found;
+        if (lower)
+            *same = found;
+        found_fini(&other);
+        return true;
+    }
+    struct found *grown = realloc(list->entries, (list->count + 1) * sizeof *grown);
+    if (!grown) {
+        found_fini(&found);
+        return false;
+    }
+    list->entries = grown;
+    list->entries[list->count++] = found;
+    list->up += found.state == FOUND_UP;
+    return true;
+}
+
+static int is_candidate(const struct dirent *entry)
+{
+    static const size_t length = sizeof PLACES_PREFIX - 1;
+    return strncmp(entry->d_name, PLACES_PREFIX, length) == 0 &&
+           strlen(entry->d_name) == length + PLACES_LETTERS;
+}
+
+static bool add_place(struct found_list *list, const char *place)
+{
+    struct dirent **entries;
+    int count = scandir(place, &entries, is_candidate, alphasort);
+    bool good = count >= 0 || errno != ENOMEM; // a place that is not there has none
+    for (int i = 0; i < count; i++) {
+        char *path = NULL;
+        if (good && asprintf(&path, "%s/%s", place, entries[i]->d_name) >= 0) {
+            good = add(list, path);
+            free(path);
+        } else
+            good = false;
+        free(entries[i]);
+    }
+    if (count >= 0)
+        free(entries);
+    return good;
+}
+
+static bool add_named(struct found_list *list, const char *path)
+{
+    char *socket = found_socket(path, NULL);
+    char *slash = socket ? strrchr(socket, '/') : NULL;
+    bool good = true;
+    if (slash) {
+        *slash = 0;
+        good = add(list, socket);
+    }
+    free(socket);
+    return good;
+}
+
+bool found_list_fill(struct found_list *list, const char *path)
+{
+    const char *places[PLACES_LIMIT];
+    size_t count = places_list(places);
+    *list = (struct found_list){0};
+    for (size_t i = 0; i < count; i++)
+        if (!add_place(list, places[i]))
+            return false;
+    return !path || add_named(list, path);
+}
+
+char *found_socket(const char *path, dragon_error_t *error)
+{
+    struct stat info;
+    char *socket = NULL;
+    if (stat(path, &info) != 0) {
+        err_set_errno(error, errno, "no runtime at %s", path);
+        return NULL;
+    }
+    if (!S_ISDIR(info.st_mode))
+        socket = realpath(path, NULL);
+    else {
+        char *directory = realpath(path, NULL);
+        if (directory && asprintf(&socket, "%s/" PLACES_SOCKET, directory) < 0)
+            socket = NULL;
+        free(directory);
+    }
+    if (!socket)
+        err_set_errno(error, errno, "no runtime at %s", path);
+    return socket;
+}
