@@ -30,17 +30,19 @@ static struct other begin_other(void (*fn)(FILE *in, FILE *out))
     return other;
 }
 
-static void end_other(struct other *other)
-{
-    fclose(other->to);
-    fclose(other->from);
-    waitpid(other->pid, NULL, 0);
-}
-
 static void say(FILE *to, const char *text)
 {
     fprintf(to, "%s\n", text);
     fflush(to);
+}
+
+// The end of a pipe would not be seen: the others were forked with its ends open.
+static void end_other(struct other *other)
+{
+    say(other->to, "leave");
+    fclose(other->to);
+    fclose(other->from);
+    waitpid(other->pid, NULL, 0);
 }
 
 static void hear(FILE *from, char *line, size_t room)
@@ -219,6 +221,7 @@ static void check_wrong(dragon_runtime_t *runtime)
 
 int main(void)
 {
+    signal(SIGPIPE, SIG_IGN);
     struct other watcher = begin_other(watch_and_wait), stopper = begin_other(watch_and_wait);
     struct other detached = begin_other(leave_detached), left = begin_other(leave_attached);
     dragon_runtime_t *runtime = tap_attach();

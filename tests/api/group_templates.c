@@ -37,12 +37,12 @@ static void check_templates(dragon_runtime_t *runtime)
     tap_err(dragon_group_rank_place(group, 3, &place), DRAGON_ERR_INVAL, "the place of no rank");
     tap_err(tap_collect(group, 2, DRAGON_STDOUT, text, sizeof text), DRAGON_ERR_CLOSED,
             "all output is read");
-    tap_check(strcmp(text, "2 template back\n/\n") == 0, "its environment and directory: %s", text);
+    tap_text(text, "2 template back\n/\n", "its environment and directory");
     tap_err(dragon_group_wait(group, TAP_WAIT_MS), DRAGON_OK, "it ends");
     tap_start(group);
     tap_err(tap_collect(group, 1, DRAGON_STDOUT, text, sizeof text), DRAGON_ERR_CLOSED,
             "started again its output is read again");
-    tap_check(strcmp(text, "1 policy none\n") == 0, "what the policy says of rank 1: %s", text);
+    tap_text(text, "1 policy none\n", "what the policy says of rank 1");
     dragon_group_wait(group, TAP_WAIT_MS);
     dragon_policy_destroy(policy);
     dragon_template_destroy(first);
@@ -66,21 +66,22 @@ static void check_files(dragon_runtime_t *runtime)
     tap_start(group);
     tap_err(dragon_group_wait(group, TAP_WAIT_MS), DRAGON_OK, "ranks write files");
     tap_read_file("logs/0-1.out", text, sizeof text);
-    tap_check(strcmp(text, "out 1\n") == 0, "output of rank 1: %s", text);
+    tap_text(text, "out 1\n", "output of rank 1");
     dragon_rank_status_t status;
     dragon_group_rank_status(group, 1, &status);
     snprintf(name, sizeof name, "logs/%llu.%u.err", (unsigned long long)dragon_group_id(group),
              status.node);
     tap_read_file(name, text, sizeof text);
-    tap_check(strstr(text, "err\n") == text, "errors of rank 1 in %s: %s", name, text);
+    tap_check(strncmp(text, "err\n", 4) == 0, "errors of rank 1 in %s", name);
     tap_read_file("logs/1-2.out", text, sizeof text);
-    tap_check(strcmp(text, "one\ntwo\nthree\n") == 0, "merged: %s", text);
+    tap_text(text, "one\ntwo\nthree\n", "merged");
     dragon_template_destroy(split);
     dragon_template_destroy(merged);
     dragon_group_destroy(group);
 }
 
-static void file_fails(dragon_runtime_t *runtime, const char *where, const char *what)
+static void file_fails(dragon_runtime_t *runtime, const char *where, const char *part,
+                       const char *what)
 {
     dragon_error_t error;
     dragon_group_t *group = tap_group(runtime);
@@ -88,7 +89,7 @@ static void file_fails(dragon_runtime_t *runtime, const char *where, const char 
     dragon_template_set_output(made, where);
     tap_add(group, made, 4);
     tap_err(dragon_group_start(group, &error), DRAGON_ERR_LAUNCH, what);
-    tap_has(error.text, where, "the text names the file");
+    tap_has(error.text, part, "the text names the file");
     tap_check(access("never", F_OK) != 0, "nothing was started");
     tap_check(dragon_group_exit_code(group) > 0, "there is an exit code");
     dragon_template_destroy(made);
@@ -101,6 +102,7 @@ static void check_last_lines(dragon_runtime_t *runtime)
     dragon_group_t *group = tap_group(runtime);
     dragon_template_t *made = tap_template("echo early; echo the reason; exit 3");
     dragon_template_set_output(made, "last.out");
+    dragon_template_set_error(made, DRAGON_STREAM_MERGE);
     tap_add(group, made, 1);
     tap_start(group);
     dragon_group_wait(group, TAP_WAIT_MS);
@@ -116,7 +118,7 @@ static void check_last_lines(dragon_runtime_t *runtime)
     dragon_group_destroy(group);
 }
 
-enum { MUCH = 300000 };
+enum { MUCH = 5000 * 61 }; // whole lines
 
 // What is written into the pipe of each rank comes back out of its pipe, more than any window.
 static void check_pipes(dragon_runtime_t *runtime)
@@ -179,7 +181,7 @@ static void check_left_in_pipe(dragon_runtime_t *runtime)
     tap_err(dragon_group_read(group, text, 3, &output, 0), DRAGON_OK, "read after the end");
     tap_check(output.bytes == 3 && memcmp(text, "lef", 3) == 0, "a part");
     tap_err(tap_collect(group, 0, DRAGON_STDOUT, text, sizeof text), DRAGON_ERR_CLOSED, "the rest");
-    tap_check(strcmp(text, "t\n") == 0, "which is: %s", text);
+    tap_text(text, "t\n", "which is");
     dragon_group_destroy(group);
 }
 
@@ -214,7 +216,7 @@ static void check_inputs(dragon_runtime_t *runtime)
         if (output.rank < 4 && output.bytes < sizeof text - strlen(got[output.rank]))
             strncat(got[output.rank], data, output.bytes);
     for (int rank = 0; rank < 4; rank++)
-        tap_check(strcmp(got[rank], wanted[rank]) == 0, "rank %d reads: %s", rank, wanted[rank]);
+        tap_text(got[rank], wanted[rank], "what a rank reads");
     dragon_group_wait(group, TAP_WAIT_MS);
     close(pair[0]);
     dragon_template_destroy(reads);
@@ -229,8 +231,8 @@ int main(void)
     dragon_runtime_t *runtime = tap_attach();
     check_templates(runtime);
     check_files(runtime);
-    file_fails(runtime, "no-such-folder/{rank}", "a missing directory");
-    file_fails(runtime, "/proc/version", "a file that cannot be written");
+    file_fails(runtime, "no-such-folder/{rank}", "no-such-folder/", "a missing directory");
+    file_fails(runtime, "/usr", "/usr", "what is no file");
     check_last_lines(runtime);
     check_pipes(runtime);
     check_left_in_pipe(runtime);

@@ -44,7 +44,7 @@ static void check_nodes(dragon_runtime_t *runtime)
         for (uint32_t k = 0; good && k < node->gpus; k++)
             good = strcmp(node->gpu[k].vendor, "amd") == 0 && node->gpu[k].tiles >= 1 &&
                    strcmp(node->gpu[k].variable, "ROCR_VISIBLE_DEVICES") == 0 &&
-                   node->gpu[k].visible[0] == (char)('0' + k) && node->gpu[k].users == 0;
+                   node->gpu[k].visible[0] == (char)('0' + i * GPUS + k) && node->gpu[k].users == 0;
     }
     tap_check(good, "each is as it was declared, and free");
     const dragon_node_t *here = dragon_system_node(system, dragon_runtime_node(runtime));

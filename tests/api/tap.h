@@ -55,6 +55,18 @@ static inline void tap_has(const char *text, const char *part, const char *what)
         printf("# \"%s\" is not in: %s\n", part, text);
 }
 
+static inline void tap_text(const char *got, const char *wanted, const char *what)
+{
+    if (tap_check(strcmp(got, wanted) == 0, "%s", what))
+        return;
+    for (printf("# got: "); *got; got++)
+        if (*got == '\n')
+            printf("\\n");
+        else
+            putchar(*got);
+    printf("\n");
+}
+
 static inline int tap_finish(void)
 {
     printf("1..%d\n", tap_count);
