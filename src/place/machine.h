@@ -62,6 +62,10 @@ static inline uint32_t tile_of_unit(uint16_t unit)
 }
 
 // Adds to an environment what makes exactly these units of the node visible, in this order; none: hides all.
+// Each vendor that has GPUs here gets its variable, so that of a mixed node no others are seen: an empty one hides
+// all, for Intel a number that no GPU has, because its driver takes an empty mask for none. With AMD's the
+// variables are removed that HIP would apply to what is left. ZE_FLAT_DEVICE_HIERARCHY in the environment decides
+// whether Intel's tiles are counted as devices. A tile of another vendor's GPU shows all of it.
 // A machine without GPUs changes nothing. False: out of memory.
 bool machine_show_gpus(const struct machine *machine, const uint16_t *units, uint32_t count,
                        char ***env);
