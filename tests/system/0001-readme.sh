@@ -54,7 +54,7 @@ is "nothing is excused that is printed nowhere" \
 
 # ---- each of them
 # A machine of 64 cores with 16 GPUs, to which nothing can be bound.
-export HWLOC_SYNTHETIC="numa:2 core:32 pu:1" DRAGON_GPUS=${DRAGON_GPUS:-nvidia:16} PBS_NODEFILE=/dev/null
+export HWLOC_SYNTHETIC="numa:2 core:32 pu:1" DRAGON_GPUS=nvidia:16 PBS_NODEFILE=/dev/null
 mkdir bin logs
 for folder in tests examples; do
     ln -s "$DRAGON_SRCDIR/$folder" $folder
