@@ -220,7 +220,8 @@ DRAGON_API dragon_err_t dragon_group_read(dragon_group_t *group, void *buffer, s
                                           dragon_output_t *output_out, int timeout_ms);
 
 /* Gives a rank whose input is a pipe bytes to read. Copies them; waits while more than 64 KiB of
- * earlier ones are not taken. data NULL: the end of its input.
+ * earlier ones are not taken. data NULL: the end of its input. One that is started again finds its
+ * input at the end.
  *
  * TIMEOUT: nothing was written. CLOSED: it has ended, or its input has. INVAL: no such rank, or no pipe.
  * STATE: it does not run. PEER: the runtime has ended. */
