@@ -26,8 +26,8 @@ struct machine_gpu {
     uint8_t vendor;    // enum gpu_vendor
     uint8_t tiles;     // at least 1
     uint16_t numa;     // of the node; MACHINE_NO_NUMA: not known, or not of this node
-    char visible[48];  // what the vendor's variable holds for it: "0", "GPU-...", "1.0"
-    char identity[48]; // UUID, or PCI address, or ""
+    char visible[64];  // what the vendor's variable holds for it: "0", "GPU-...", "1.0"
+    char identity[64]; // UUID, or PCI address, or ""
 };
 
 struct machine {
