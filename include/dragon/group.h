@@ -16,7 +16,8 @@
  *
  *     new -> queued (only when it has to wait for room) -> starting -> running -> stopping -> ended
  *
- * and may be started again when it has ended. Only one that is running has processes.
+ * and may be started again when it has ended: with its templates, those that were added while it ran too, and
+ * a new number. Only one that is running or stopping has processes.
  *
  * Output that ranks inherit is written to this process's standard output and error, line by line, while it is
  * in a call that waits or in dragon_runtime_progress; a rank that writes faster than that is made to
@@ -96,7 +97,8 @@ DRAGON_API dragon_err_t dragon_group_start_process(dragon_runtime_t *runtime, ch
  * To a group that runs the ranks are added at once, with the next numbers: everything that is said of
  * dragon_group_start holds for them, and after an error nothing has changed.
  *
- * STATE: an MPI group that runs, or a group that ends. NOMEM. TOO_BIG: too many ranks. */
+ * STATE: an MPI group that runs, a group that is queued, starting or stopping, or one that was attached. NOMEM.
+ * TOO_BIG: too many ranks. */
 DRAGON_API dragon_err_t dragon_group_add(dragon_group_t *group,
                                          const dragon_template_t *process_template, uint32_t ranks,
                                          dragon_error_t *error);
@@ -215,7 +217,7 @@ typedef struct dragon_output {
  * of one stream come in order and are whole lines as far as `room` allows.
  *
  * TIMEOUT: nothing came in time. CLOSED: all that ranks wrote was read, and the group has ended.
- * STATE: it was not started. PEER: the runtime has ended. */
+ * STATE: it was not started, or was attached. PEER: the runtime has ended. */
 DRAGON_API dragon_err_t dragon_group_read(dragon_group_t *group, void *buffer, size_t room,
                                           dragon_output_t *output_out, int timeout_ms);
 
@@ -223,8 +225,9 @@ DRAGON_API dragon_err_t dragon_group_read(dragon_group_t *group, void *buffer, s
  * earlier ones are not taken. data NULL: the end of its input. One that is started again finds its
  * input at the end.
  *
- * TIMEOUT: nothing was written. CLOSED: it has ended, or its input has. INVAL: no such rank, or no pipe.
- * STATE: it does not run. PEER: the runtime has ended. */
+ * TIMEOUT: nothing was written. CLOSED: it has ended, or its input has; a rank that was started again finds
+ * its input at the end. INVAL: no such rank, or no pipe. STATE: it does not run, or was attached.
+ * PEER: the runtime has ended. */
 DRAGON_API dragon_err_t dragon_group_write(dragon_group_t *group, uint32_t rank, const void *data,
                                            size_t bytes, int timeout_ms);
 
@@ -296,7 +299,7 @@ typedef struct dragon_rank_status {
     int ended;         /* 0: as far as is known it runs, or will again */
     int exit_code;     /* of its latest end: its own, or 128 and the signal; -1: none yet */
     uint32_t restarts; /* how often it was started again */
-    int removed;       /* by dragon_group_remove */
+    int removed;       /* by dragon_group_remove, as far as this process knows */
 } dragon_rank_status_t;
 
 /* INVAL: no such rank. NOT_FOUND: nothing is known of it yet. */

@@ -73,8 +73,7 @@ static void check_output(dragon_runtime_t *runtime)
         snprintf(script, sizeof script,
                  "i=0; while [ $i -lt %d ]; do echo \"%d $DRAGON_RANK $i tail\"; i=$((i+1)); done",
                  LINES / 10, i);
-        groups[i] = tap_shell(runtime, script);
-        dragon_group_set_count(groups[i], 4);
+        groups[i] = tap_shell(runtime, script, 4);
         tap_start(groups[i]);
     }
     long deadline = tap_now_ms() + TAP_WAIT_MS;
@@ -124,8 +123,8 @@ static void check_input(dragon_runtime_t *runtime)
     if (pipe(pair) != 0)
         exit(1);
     fcntl(pair[1], F_SETFL, O_NONBLOCK);
-    dragon_group_t *group = tap_shell(runtime, "[ $(wc -c) = 3000000 ]");
-    dragon_group_set_input(group, pair[0]);
+    dragon_group_t *group = tap_shell(runtime, "[ $(wc -c) = 3000000 ]", 1);
+    dragon_group_set_input(group, pair[0], 0);
     tap_start(group);
     long deadline = tap_now_ms() + TAP_WAIT_MS;
     dragon_err_t err;

@@ -72,18 +72,49 @@ static inline dragon_runtime_t *tap_attach(void)
     return runtime;
 }
 
-// A group of a shell script, not started.
-static inline dragon_group_t *tap_shell(dragon_runtime_t *runtime, const char *script)
+// A template of a shell script. The caller destroys it.
+static inline dragon_template_t *tap_template(const char *script)
 {
     char shell[] = "sh", c[] = "-c";
     char *argv[] = {shell, c, strdup(script), NULL};
-    dragon_group_t *group = NULL;
+    dragon_template_t *made = NULL;
     dragon_error_t error;
-    if (dragon_group_create(runtime, argv, &group, &error) != DRAGON_OK) {
-        printf("Bail out! no group: %s\n", error.text);
+    if (dragon_template_create(argv, &made, &error) != DRAGON_OK) {
+        printf("Bail out! no template: %s\n", error.text);
         exit(1);
     }
     free(argv[2]);
+    return made;
+}
+
+static inline void tap_add(dragon_group_t *group, dragon_template_t *from, uint32_t ranks)
+{
+    dragon_error_t error;
+    if (dragon_group_add(group, from, ranks, &error) == DRAGON_OK)
+        return;
+    printf("Bail out! no ranks: %s\n", error.text);
+    exit(1);
+}
+
+static inline dragon_group_t *tap_group(dragon_runtime_t *runtime)
+{
+    dragon_group_t *group = NULL;
+    dragon_error_t error;
+    if (dragon_group_create(runtime, &group, &error) != DRAGON_OK) {
+        printf("Bail out! no group: %s\n", error.text);
+        exit(1);
+    }
+    return group;
+}
+
+// A group of so many ranks of a shell script, not started.
+static inline dragon_group_t *tap_shell(dragon_runtime_t *runtime, const char *script,
+                                        uint32_t ranks)
+{
+    dragon_group_t *group = tap_group(runtime);
+    dragon_template_t *made = tap_template(script);
+    tap_add(group, made, ranks);
+    dragon_template_destroy(made);
     return group;
 }
 
@@ -94,6 +125,46 @@ static inline void tap_start(dragon_group_t *group)
         return;
     printf("Bail out! the group did not start: %s\n", error.text);
     exit(1);
+}
+
+static inline long tap_now_ms(void);
+
+// Reads what ranks write into pipes to its end, and keeps that of one rank and stream as a text.
+static inline dragon_err_t tap_collect(dragon_group_t *group, uint32_t rank, int stream, char *text,
+                                       size_t room)
+{
+    static char data[65536];
+    dragon_output_t output;
+    size_t length = 0;
+    dragon_err_t err;
+    while ((err = dragon_group_read(group, data, sizeof data, &output, TAP_WAIT_MS)) == DRAGON_OK) {
+        if (output.rank != rank || output.stream != stream || length + output.bytes >= room)
+            continue;
+        memcpy(text + length, data, output.bytes);
+        length += output.bytes;
+    }
+    text[length] = 0;
+    return err;
+}
+
+// Turns the runtime until the group is in the state.
+static inline bool tap_reaches(dragon_runtime_t *runtime, dragon_group_t *group,
+                               dragon_group_state_t state)
+{
+    long deadline = tap_now_ms() + TAP_WAIT_MS;
+    while (dragon_group_state(group) != state && tap_now_ms() < deadline)
+        dragon_runtime_progress(runtime, 50);
+    return dragon_group_state(group) == state;
+}
+
+// Turns the runtime until it is known that the rank was started.
+static inline bool tap_is_up(dragon_runtime_t *runtime, dragon_group_t *group, uint32_t rank,
+                             dragon_rank_status_t *status)
+{
+    long deadline = tap_now_ms() + TAP_WAIT_MS;
+    while (dragon_group_rank_status(group, rank, status) != DRAGON_OK && tap_now_ms() < deadline)
+        dragon_runtime_progress(runtime, 50);
+    return dragon_group_rank_status(group, rank, status) == DRAGON_OK && status->pid > 0;
 }
 
 static inline long tap_now_ms(void)
@@ -116,6 +187,16 @@ static inline bool tap_ends(int pid)
     while (kill(pid, 0) == 0 && tap_now_ms() < deadline)
         tap_nap();
     return kill(pid, 0) != 0 && errno == ESRCH;
+}
+
+// What a file holds; "" when it is not there.
+static inline void tap_read_file(const char *path, char *text, size_t room)
+{
+    FILE *file = fopen(path, "r");
+    size_t length = file ? fread(text, 1, room - 1, file) : 0;
+    text[length] = 0;
+    if (file)
+        fclose(file);
 }
 
 // Reads one line of numbers that others write to a file, as soon as it is whole.
