@@ -57,7 +57,8 @@ typedef enum dragon_group_state {
 
 /* What happens when the cores or GPUs that were asked for are in use. */
 typedef enum dragon_full {
-    DRAGON_FULL_UNSET = 0, /* SHARE when no policy asks for cores or GPUs or binding, else WAIT */
+    DRAGON_FULL_UNSET =
+        0, /* SHARE when no policy asks for cores, GPUs, memory or a binding, else WAIT */
     DRAGON_FULL_SHARE =
         1, /* cores that are used least are shared; GPUs too when they were asked for */
     DRAGON_FULL_WAIT = 2, /* the group waits in the order of asking */
