@@ -5,7 +5,7 @@
  *
  *     mpicc mpi_hello.c -o mpi_hello
  *     dragon-pg --pmi -n 2 ./mpi_hello
- *     dragon-run ./mpi_policies ./mpi_hello [CODE]
+ *     dragon-run ./mpi_policies ./mpi_hello
  */
 #define _GNU_SOURCE /* sched_getaffinity */
 #include <mpi.h>

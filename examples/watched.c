@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * A group whose ranks are talked to through pipes and watched, all in this program's own poll loop. Each
- * rank says "ready", then answers what it is asked until its input ends. Rank 1 is told to fail once, and is
- * started again; rank 0 is replaced by another one after its first answer. The line "stop" on standard input
- * stops the group. The program starts itself as the ranks.
+ * rank says "ready", then answers what it is asked until its input ends. Rank 1 is told to fail, and is
+ * started again, its input at the end; rank 0 is replaced by another one after its first answer. The line
+ * "stop" on standard input stops the group. The program starts itself as the ranks.
  *
  *     cc watched.c $(pkg-config --cflags --libs dragon) -o watched
  *
@@ -25,7 +25,7 @@
 enum { RANKS = 3, RANKS_LIMIT = RANKS + 1, QUESTIONS = 3 };
 
 static dragon_template_t *worker;
-static int answers[RANKS_LIMIT], told_to_fail;
+static int answers[RANKS_LIMIT], told_to_fail; /* rank 1 */
 
 static void must(dragon_err_t err, const dragon_error_t *error)
 {
@@ -66,24 +66,33 @@ static void on_event(void *arg, dragon_group_t *group, const dragon_event_t *eve
                event->text);
 }
 
+/* The group may be stopping already: STATE. */
+static void replace_rank_0(dragon_group_t *group)
+{
+    dragon_error_t error;
+    dragon_err_t err = dragon_group_add(group, worker, 1, &error);
+    if (err == DRAGON_OK)
+        dragon_group_remove(group, 0);
+    else if (err != DRAGON_ERR_STATE)
+        must(err, &error);
+}
+
 /* A line came from a rank: what it is to do next. A rank may have died meanwhile: then its events tell, and
  * the write that comes too late does not matter. */
 static void on_line(dragon_group_t *group, uint32_t rank, const char *line)
 {
     char question[32];
-    dragon_error_t error;
     printf("rank %u says: %s\n", rank, line);
     if (rank >= RANKS_LIMIT)
         return;
     answers[rank] += strcmp(line, "ready") != 0;
     if (rank == 0 && answers[0] == 1) {
-        must(dragon_group_add(group, worker, 1, &error), &error);
-        must(dragon_group_remove(group, 0), NULL);
-    } else if (answers[rank] == QUESTIONS) {
+        replace_rank_0(group);
+    } else if (answers[rank] == QUESTIONS || (rank == 1 && told_to_fail++)) {
         dragon_group_write(group, rank, NULL, 0, 1000); /* the end of its input */
     } else {
-        int fail = rank == 1 && !told_to_fail++;
-        snprintf(question, sizeof question, "%d\n", fail ? 0 : (int)rank * 10 + answers[rank] + 1);
+        int number = rank == 1 ? 0 : (int)rank * 10 + answers[rank] + 1;
+        snprintf(question, sizeof question, "%d\n", number);
         dragon_group_write(group, rank, question, strlen(question), 1000);
     }
 }
@@ -117,7 +126,7 @@ static void take_own_input(dragon_group_t *group, struct pollfd *own)
     if (got <= 0)
         own->fd = -1; /* poll passes over it */
     else if (got >= 4 && memcmp(data, "stop", 4) == 0)
-        must(dragon_group_stop(group), NULL);
+        dragon_group_stop(group); /* unless it has just ended */
 }
 
 static void print_summary(const dragon_group_t *group)

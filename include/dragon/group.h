@@ -57,7 +57,8 @@ typedef enum dragon_group_state {
 
 /* What happens when the cores or GPUs that were asked for are in use. */
 typedef enum dragon_full {
-    DRAGON_FULL_UNSET = 0, /* SHARE when no policy asks for cores or GPUs or binding, else WAIT */
+    DRAGON_FULL_UNSET =
+        0, /* SHARE when no policy asks for cores, GPUs, memory or a binding, else WAIT */
     DRAGON_FULL_SHARE =
         1, /* cores that are used least are shared; GPUs too when they were asked for */
     DRAGON_FULL_WAIT = 2, /* the group waits in the order of asking */
@@ -222,7 +223,8 @@ DRAGON_API dragon_err_t dragon_group_read(dragon_group_t *group, void *buffer, s
                                           dragon_output_t *output_out, int timeout_ms);
 
 /* Gives a rank whose input is a pipe bytes to read. Copies them; waits while more than 64 KiB of
- * earlier ones are not taken. data NULL: the end of its input.
+ * earlier ones are not taken. data NULL: the end of its input. One that is started again finds its
+ * input at the end.
  *
  * TIMEOUT: nothing was written. CLOSED: it has ended, or its input has; a rank that was started again finds
  * its input at the end. INVAL: no such rank, or no pipe. STATE: it does not run, or was attached.

@@ -5,8 +5,6 @@
 
 #include "cli/options.h"
 
-#include "base/words.h"
-
 #include <ctype.h>
 #include <math.h>
 #include <signal.h>

@@ -61,20 +61,29 @@ static void interrupt(struct pg_signals *signals, dragon_group_t *group)
     }
 }
 
+static bool is_continued(void)
+{
+    sigset_t pending;
+    sigpending(&pending);
+    return sigismember(&pending, SIGCONT);
+}
+
 // Ctrl-Z: the ranks are in process groups that no terminal knows, to which TSTP means nothing. We stop by the
-// kernel's own rule, which lets nobody stop whom no shell would continue; then the ranks go on too.
+// kernel's own rule, which lets nobody stop whom no shell would continue; then the ranks go on too. A CONT that
+// is there already is kept: a stop would take it away, and nobody sends another.
 static void suspend(dragon_runtime_t *runtime, dragon_group_t *group)
 {
-    sigset_t only, pending;
+    sigset_t only;
     sigemptyset(&only);
     sigaddset(&only, SIGTSTP);
     dragon_group_signal(group, DRAGON_ALL_RANKS, SIGSTOP);
     dragon_runtime_progress(runtime, 0);
-    raise(SIGTSTP);
-    sigprocmask(SIG_UNBLOCK, &only, NULL); // here we stop
-    sigprocmask(SIG_BLOCK, &only, NULL);
-    sigpending(&pending);
-    if (!sigismember(&pending, SIGCONT))
+    if (!is_continued()) {
+        raise(SIGTSTP);
+        sigprocmask(SIG_UNBLOCK, &only, NULL); // here we stop
+        sigprocmask(SIG_BLOCK, &only, NULL);
+    }
+    if (!is_continued())
         dragon_group_signal(group, DRAGON_ALL_RANKS, SIGCONT);
 }
 

@@ -5,13 +5,11 @@
 // another type is refused with its place.
 #include "config.h"
 
-#include "base/words.h"
 #include "cli/pg.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <math.h>
 #include <stdarg.h>
 #include <sys/mman.h>
 #include <unistd.h>

@@ -42,6 +42,7 @@ struct part {
     struct group_spec spec; // until the nodes have it
     struct plan plan;       // size 0: none yet
     struct loop_timer *step;
+    bool possible; // it found no room, but there would be when nothing else ran
     char waits_for[200];
 };
 

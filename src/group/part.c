@@ -200,13 +200,15 @@ static bool grow_ranks(struct led *led, const struct plan *plan)
     return true;
 }
 
-static dragon_err_t make_plan(const struct group_spec *spec, uint32_t first_rank,
+// `possible`: it is known that there is room when nothing else runs.
+static dragon_err_t make_plan(const struct group_spec *spec, uint32_t first_rank, bool possible,
                               struct ledger *ledger, struct plan *plan_out, dragon_error_t *error)
 {
     struct plan_request request;
     struct plan_template *templates;
     if (!group_spec_request(spec, first_rank, &request, &templates))
         return err_set(error, DRAGON_ERR_NOMEM, "out of memory");
+    request.possible = possible;
     dragon_err_t err = plan_make(&request, ledger, plan_out, error);
     free(templates);
     return err;
@@ -244,8 +246,10 @@ void part_place(struct part *part)
         part_wait(part, "groups that asked before it");
         return;
     }
-    dragon_err_t err = make_plan(&part->spec, led->size, led->leader->ledger, &part->plan, &error);
+    dragon_err_t err =
+        make_plan(&part->spec, led->size, part->possible, led->leader->ledger, &part->plan, &error);
     if (err == DRAGON_ERR_FULL && part->spec.full == DRAGON_FULL_WAIT) {
+        part->possible = true;
         part_wait(part, error.text);
         return;
     }
@@ -294,7 +298,7 @@ void leader_plan_only(struct leader *leader, struct asker asker, uint32_t reques
 {
     dragon_error_t error;
     struct plan plan;
-    dragon_err_t err = make_plan(spec, 0, leader->ledger, &plan, &error);
+    dragon_err_t err = make_plan(spec, 0, false, leader->ledger, &plan, &error);
     answer_plan(leader, asker, request, err, err == DRAGON_OK ? "" : error.text, &plan);
     if (err != DRAGON_OK)
         return;

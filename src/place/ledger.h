@@ -8,8 +8,8 @@
 
 struct ledger_node {
     const char *name, *host; // borrowed
-    const struct machine
-        *machine; // owned by the ledger, shared by nodes that are alike; NULL: not described
+    // Owned by the ledger, shared by nodes that are alike; NULL: not described.
+    const struct machine *machine;
     uint16_t *core_users; // owned, one a core
     uint16_t *tile_users; // in the same memory, MACHINE_TILES a GPU
     uint16_t *gpu_users;  // in the same memory: how often it or a tile of it was given away
@@ -46,9 +46,9 @@ void ledger_give_core(struct ledger *ledger, uint32_t node, uint16_t core);
 void ledger_take_gpu(struct ledger *ledger, uint32_t node, uint16_t unit);
 void ledger_give_gpu(struct ledger *ledger, uint32_t node, uint16_t unit);
 
-uint32_t ledger_gpu_users(const struct ledger *ledger, uint32_t node, uint32_t gpu); // all tiles'
-uint32_t ledger_unit_users(const struct ledger *ledger, uint32_t node,
-                           uint16_t unit); // most of any tile
+// How often the GPU or a tile of it was given away; the most users of any tile of a unit.
+uint32_t ledger_gpu_users(const struct ledger *ledger, uint32_t node, uint32_t gpu);
+uint32_t ledger_unit_users(const struct ledger *ledger, uint32_t node, uint16_t unit);
 
 // The nodes that a name stands for: a node's own, or that of a host, whole or up to its first dot, whose nodes
 // come in their order.
@@ -58,8 +58,8 @@ struct ledger_found {
     size_t count;                    // 0: nothing has this name
     enum ledger_kind kind;
 };
-bool ledger_find(struct ledger *ledger, const char *name,
-                 struct ledger_found *found_out); // false: no memory
+// False: out of memory.
+bool ledger_find(struct ledger *ledger, const char *name, struct ledger_found *found_out);
 uint32_t ledger_found_node(const struct ledger_found *found, size_t index);
 
 #endif

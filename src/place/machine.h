@@ -26,8 +26,8 @@ struct machine_gpu {
     uint8_t vendor;    // enum gpu_vendor
     uint8_t tiles;     // at least 1
     uint16_t numa;     // of the node; MACHINE_NO_NUMA: not known, or not of this node
-    char visible[48];  // what the vendor's variable holds for it: "0", "GPU-...", "1.0"
-    char identity[48]; // UUID, or PCI address, or ""
+    char visible[64];  // what the vendor's variable holds for it: "0", "GPU-...", "1.0"
+    char identity[64]; // UUID, or PCI address, or ""
 };
 
 struct machine {
@@ -62,6 +62,10 @@ static inline uint32_t tile_of_unit(uint16_t unit)
 }
 
 // Adds to an environment what makes exactly these units of the node visible, in this order; none: hides all.
+// Each vendor that has GPUs here gets its variable, so that of a mixed node no others are seen: an empty one hides
+// all, for Intel a number that no GPU has, because its driver takes an empty mask for none. With AMD's the
+// variables are removed that HIP would apply to what is left. ZE_FLAT_DEVICE_HIERARCHY in the environment decides
+// whether Intel's tiles are counted as devices. A tile of another vendor's GPU shows all of it.
 // A machine without GPUs changes nothing. False: out of memory.
 bool machine_show_gpus(const struct machine *machine, const uint16_t *units, uint32_t count,
                        char ***env);

@@ -51,8 +51,8 @@ struct plan {
     uint32_t *node_of_rank;  // owned, by rank - first_rank
     uint32_t *local_of_rank; // owned: its place among the ranks of its node, in rank order
     uint32_t *count_on;      // owned: ranks on each node
-    bool
-        shared; // some core or GPU has another user than the ranks that were given the same by one list
+    // Some core or GPU has more users than the ranks of one template that were given it by its own lists.
+    bool shared;
 };
 
 // Makes the plan and takes what it gives away from the ledger.

@@ -39,7 +39,10 @@ static dragon_err_t unknown(struct planner *planner, const char *word)
     if (nearest)
         snprintf(guess, sizeof guess, "; did you mean \"%s\"?", nearest);
     for (uint32_t i = 0; ledger->count <= NAMES_SHOWN && i < ledger->count; i++) {
-        int length = snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "; there are ",
+        int length = snprintf(known + used, sizeof known - used, "%s%s",
+                              i         ? ", "
+                              : nearest ? " There are "
+                                        : "; there are ",
                               ledger->nodes[i].name);
         used += length > 0 ? (size_t)length : 0;
         if (used >= sizeof known) {

@@ -84,6 +84,14 @@ static dragon_err_t lay_out(struct planner *planner, const struct wanted *wanted
     return DRAGON_OK;
 }
 
+// What is in use may have driven a rank to a node that does not have what it lists.
+static bool can_later(struct planner *planner)
+{
+    if (planner->trial || planner->request->share)
+        return false;
+    return planner->request->possible || planner_try_empty(planner) == DRAGON_OK;
+}
+
 static dragon_err_t plan_part(struct planner *planner, uint32_t index)
 {
     struct plan_part *part = &planner->plan.parts[index];
@@ -93,8 +101,14 @@ static dragon_err_t plan_part(struct planner *planner, uint32_t index)
     dragon_err_t err = want_read(planner, &planner->request->templates[index], &wanted);
     if (err == DRAGON_OK)
         err = room_find_step(planner, &wanted, &step);
-    if (err == DRAGON_OK)
+    if (err == DRAGON_OK) {
         err = lay_out(planner, &wanted, step, part);
+        if (err == DRAGON_ERR_INVAL && can_later(planner)) {
+            err = DRAGON_ERR_FULL;
+            if (planner->error)
+                planner->error->code = err;
+        }
+    }
     part->map = wanted.cyclic ? DRAGON_MAP_CYCLIC : DRAGON_MAP_BLOCK;
     part->first = planner->plan.size;
     part->size = wanted.ranks;
@@ -129,8 +143,8 @@ static dragon_err_t plan_parts(struct planner *planner)
             return err;
     }
     if (request->first_rank > INT32_MAX - planner->plan.size)
-        return err_set(planner->error, DRAGON_ERR_INVAL, "there are no numbers left for %u ranks",
-                       planner->plan.size);
+        return err_set(planner->error, DRAGON_ERR_INVAL, "there are no numbers left for %u rank%s",
+                       planner->plan.size, plural(planner->plan.size));
     return DRAGON_OK;
 }
 

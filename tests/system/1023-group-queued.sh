@@ -4,13 +4,14 @@
 . "$DRAGON_SRCDIR/tests/lib/system.sh"
 plan 27
 
+# A shell starts what runs in the background with INT and QUIT ignored, hence env below.
 # Holds every core until "go" is there; meanwhile dragon-pg is called with the arguments. Its process is in
 # "pid", its code in "code".
 cat >queued <<'END'
 #!/bin/bash
 dragon-pg -c "$(nproc)" sh -c 'echo >held; until [ -e go ]; do sleep 0.02; done' &
 until [ -e held ]; do sleep 0.02; done
-(echo $BASHPID >pid.new; mv pid.new pid; exec env --default-signal=INT,QUIT dragon-pg "$@")
+(echo $BASHPID >pid.new; mv pid.new pid; exec dragon-pg "$@")
 echo $? >code
 : >go
 wait
@@ -20,16 +21,17 @@ chmod +x queued
 # start ARGS: in the background, until it waits.
 start_queued()
 {
-    rm -f go held pid code ran
-    dragon-run ./queued "$@" >queued.out 2>queued.err &
+    rm -f go held pid code ran queued.err
+    env --default-signal=INT,QUIT dragon-run ./queued "$@" >queued.out 2>queued.err &
     run=$!
     wait_until 30 grep -q 'waiting for room' queued.err
 }
 
+# Waits for its end: the code is in $ended.
 end_queued()
 {
     wait "$run"
-    cat code
+    ended=$(cat code)
 }
 
 said()
@@ -41,7 +43,8 @@ start_queued -c 1 touch ran
 is "a group that has to wait says so, once" "$(grep -c '^dragon-pg: waiting for room: .' queued.err)" 1
 is "and does not run" "$(ls ran 2>/dev/null)" ""
 : >go
-is "until there is room" "$(end_queued)" 0
+end_queued
+is "until there is room" "$ended" 0
 check "then it does" test -e ran
 
 start_queued -c 1 touch ran
@@ -49,7 +52,8 @@ kill -INT "$(cat pid)"
 check "Ctrl-C while it waits" said 'interrupted; once more stops the group'
 is "does not end it" "$(cat code 2>/dev/null)" ""
 kill -INT "$(cat pid)"
-is "a second one does" "$(end_queued)" 143
+end_queued
+is "a second one does" "$ended" 143
 check "with a word" said 'interrupted twice'
 is "and it never ran" "$(ls ran 2>/dev/null)" ""
 
@@ -57,29 +61,30 @@ start_queued -c 1 sleep 600
 kill -INT "$(cat pid)"
 said 'once more'
 : >go
-is "one that came early reaches the ranks" "$(end_queued)" 130
+end_queued
+is "one that came early reaches the ranks" "$ended" 130
 
 start_queued -c 1 --status-file status touch ran
 kill -TERM "$(cat pid)"
-is "TERM ends it" "$(end_queued)" 143
+end_queued
+is "TERM ends it" "$ended" 143
 is "without a word" "$(grep -vc 'waiting for room' queued.err)" 0
 like "with a status" '"exit_code": 143' "$(cat status)"
 
-start_queued -c 1 -q touch ran &
-wait_until 30 test -e pid
-: >go
-wait
-is "-q: no notice" "$(cat queued.err)" ""
+rm -f go held pid code ran
+dragon-run ./queued -q -c 1 --wait 300ms touch ran 2>queued.err
+is "-q: no notice" "$(grep -c 'waiting for room' queued.err)" 0
 
 start_queued -c 1 --wait 300ms touch ran
-is "--wait ends the waiting" "$(end_queued)" 125
+end_queued
+is "--wait ends the waiting" "$ended" 125
 is "with one message" "$(grep -c '^dragon-pg: error: .' queued.err)" 1
 is "it never ran" "$(ls ran 2>/dev/null)" ""
 
 # Those that do not wait end the holder too.
 direct()
 {
-    rm -f go held pid code ran
+    rm -f go held pid code ran queued.err
     run dragon-run ./queued "$@"
     is_code=$(cat code)
 }

@@ -52,6 +52,8 @@ run=$!
 check "a group is up" wait_until 30 test -e up
 pg=$(of_test dragon-pg)
 kill -TSTP "$pg"
+# It does not stop where no shell would continue it.
+wait_until 2 grep -q '^State:.T' "/proc/$pg/status"
 kill -CONT "$pg"
 touch go
 wait "$run"

@@ -31,7 +31,7 @@ submit()
 # That many nodes stand in the table.
 nodes_in_table()
 {
-    grep -E '^ *[0-9]+ ' "$out" | awk -v column="$1" '{ print $column }' | sort -u | wc -l
+    grep -E '^ *[0-9]+  ' "$out" | awk -v column="$1" '{ print $column }' | sort -u | wc -l
 }
 
 export DRAGON_GPUS=nvidia:4

@@ -24,7 +24,7 @@ submit()
 }
 nodes_in_table()
 {
-    grep -E '^ *[0-9]+ ' "$out" | awk -v column="$1" '{ print $column }' | sort -u | wc -l
+    grep -E '^ *[0-9]+  ' "$out" | awk -v column="$1" '{ print $column }' | sort -u | wc -l
 }
 
 # ---- what the stand-in does, for otherwise the rest says nothing
@@ -100,7 +100,7 @@ submit_there()
 }
 gpus=nvidia:2
 check "${rest[0]}" submit_there -l select=2:ncpus=2:mpiprocs=2 "$jobs/policies.pbs"
-is "${rest[1]}" "$(grep '^rank' "$out" | sed 's/.* on \(h[01]\): .*DEVICES=/\1 /' | sort | paste -sd,)" "h0 0,h0 1,h1 0,h1 1"
+is "${rest[1]}" "$(grep '^rank [0-9]* on' "$out" | sed 's/.* on \(h[01]\): .*DEVICES=/\1 /' | sort | paste -sd,)" "h0 0,h0 1,h1 0,h1 1"
 is "${rest[2]}" "$(nodes_in_table 2)" 2
 gpus=none
 check "${rest[3]}" submit_there "$jobs/policies.pbs"
