@@ -133,6 +133,12 @@ dragon_err_t runtime_turn(struct dragon_runtime *runtime, int64_t deadline_ms)
     return DRAGON_OK;
 }
 
+static bool is_from_environment(const char *path)
+{
+    const char *set = getenv("DRAGON_RUNTIME");
+    return set && strcmp(set, path) == 0;
+}
+
 static int connect_agent(const char *path, dragon_error_t *error)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -155,11 +161,9 @@ static int connect_agent(const char *path, dragon_error_t *error)
     if (problem == EACCES || problem == EPERM)
         err_set(error, DRAGON_ERR_DENIED, "the runtime at %s belongs to another user", path);
     else
-        err_set(
-            error, DRAGON_ERR_PEER,
-            "the runtime at %s has ended: %s; if that path comes from DRAGON_RUNTIME, unset it to "
-            "do without a runtime",
-            path, strerror(problem));
+        err_set(error, DRAGON_ERR_PEER, "the runtime at %s has ended: %s%s", path,
+                strerror(problem),
+                is_from_environment(path) ? "; unset DRAGON_RUNTIME to do without it" : "");
     return -1;
 }
 
