@@ -108,6 +108,7 @@ DRAGON_API dragon_err_t dragon_group_add(dragon_group_t *group,
  * runs anywhere unless programs, directories and files are there on every node of the group.
  *
  * INVAL: it has no ranks, or cannot be placed as asked, now or ever; the text says why.
+ * AGAIN: the runtime is still coming up. NOMEM.
  * FULL: there is no room now, and it is not to wait. TIMEOUT: it has waited long enough for room, or a node
  * did not get ready within 60 s. LAUNCH: something is missing on a node; dragon_group_exit_code is what
  * a shell would return (127 not found, 126 not executable, 125 else). STATE: it runs.
@@ -215,7 +216,8 @@ typedef struct dragon_output {
 } dragon_output_t;
 
 /* Takes the next piece of what ranks write into pipes: at most `room` bytes, of one rank and stream. Pieces
- * of one stream come in order and are whole lines as far as `room` allows.
+ * of one stream come in order, as the rank wrote them: a rank that writes whole lines is read in whole lines, as
+ * far as `room` allows.
  *
  * TIMEOUT: nothing came in time. CLOSED: all that ranks wrote was read, and the group has ended.
  * STATE: it was not started, or was attached. PEER: the runtime has ended. */

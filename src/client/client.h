@@ -40,7 +40,6 @@ struct dragon_template {
     char **env; // edits: "NAME=value", or "NAME" to remove it
     struct policy policy;
     struct stream_spec in, out, err;
-    bool out_piped, err_piped; // to dragon_group_read
 };
 
 struct dragon_template *template_copy(const struct dragon_template *from); // NULL: out of memory

@@ -159,7 +159,7 @@ void output_end_line(struct dragon_group *group)
 static bool is_piped(const struct dragon_group *group, uint32_t rank, uint8_t stream)
 {
     const struct dragon_template *of = group_template_of(group, rank);
-    return of && (stream == OUTPUT_STDOUT ? of->out_piped : of->err_piped);
+    return of && (stream == OUTPUT_STDOUT ? of->out.kind : of->err.kind) == STREAM_PIPE;
 }
 
 static void add_piece(struct group_output *output, uint32_t node, uint32_t rank, uint8_t stream,

@@ -52,8 +52,6 @@ struct dragon_template *template_copy(const struct dragon_template *from)
     copy->cwd = strdup(from->cwd);
     copy->argv = strv_copy(from->argv);
     copy->env = strv_copy(from->env);
-    copy->out_piped = from->out_piped;
-    copy->err_piped = from->err_piped;
     if (copy->base && copy->cwd && copy->argv && copy->env &&
         policy_copy(&from->policy, &copy->policy) &&
         set_stream(&copy->in, from->in.kind, from->in.path) &&
@@ -132,56 +130,50 @@ static bool is_pattern(const char *text)
     return true;
 }
 
-// Where it goes and whether through a pipe; false: no such place.
-static bool read_where(const char *where, enum stream_kind *kind_out, bool *piped_out)
+static bool read_where(const char *where, enum stream_kind *kind_out)
 {
-    if (!where || (*where == '&' && strcmp(where, DRAGON_STREAM_MERGE) != 0) ||
-        (*where == '|' && strcmp(where, DRAGON_STREAM_PIPE) != 0))
+    static const struct {
+        const char *where;
+        enum stream_kind kind;
+    } rows[] = {{DRAGON_STREAM_INHERIT, STREAM_CLIENT},
+                {DRAGON_STREAM_DISCARD, STREAM_DISCARD},
+                {DRAGON_STREAM_PIPE, STREAM_PIPE},
+                {DRAGON_STREAM_MERGE, STREAM_MERGED}};
+    if (!where)
         return false;
-    *piped_out = strcmp(where, DRAGON_STREAM_PIPE) == 0;
-    if (*piped_out || strcmp(where, DRAGON_STREAM_INHERIT) == 0)
-        *kind_out = STREAM_CLIENT;
-    else if (strcmp(where, DRAGON_STREAM_DISCARD) == 0)
-        *kind_out = STREAM_DISCARD;
-    else if (strcmp(where, DRAGON_STREAM_MERGE) == 0)
-        *kind_out = STREAM_MERGED;
-    else
-        *kind_out = STREAM_FILE;
-    return *kind_out != STREAM_FILE || is_pattern(where);
+    *kind_out = STREAM_FILE;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (strcmp(where, rows[i].where) == 0)
+            *kind_out = rows[i].kind;
+    // A file of such a name is more likely meant to be something else.
+    return *kind_out != STREAM_FILE || (*where != '&' && *where != '|' && is_pattern(where));
 }
 
 dragon_err_t dragon_template_set_output(dragon_template_t *process_template, const char *where)
 {
     enum stream_kind kind;
-    bool piped;
-    if (!read_where(where, &kind, &piped) || kind == STREAM_MERGED)
+    if (!read_where(where, &kind) || kind == STREAM_MERGED)
         return DRAGON_ERR_INVAL;
-    if (!set_stream(&process_template->out, kind, kind == STREAM_FILE ? where : ""))
-        return DRAGON_ERR_NOMEM;
-    process_template->out_piped = piped;
-    return DRAGON_OK;
+    return set_stream(&process_template->out, kind, kind == STREAM_FILE ? where : "")
+               ? DRAGON_OK
+               : DRAGON_ERR_NOMEM;
 }
 
 dragon_err_t dragon_template_set_error(dragon_template_t *process_template, const char *where)
 {
     enum stream_kind kind;
-    bool piped;
-    if (!read_where(where, &kind, &piped))
+    if (!read_where(where, &kind))
         return DRAGON_ERR_INVAL;
-    if (!set_stream(&process_template->err, kind, kind == STREAM_FILE ? where : ""))
-        return DRAGON_ERR_NOMEM;
-    process_template->err_piped = piped;
-    return DRAGON_OK;
+    return set_stream(&process_template->err, kind, kind == STREAM_FILE ? where : "")
+               ? DRAGON_OK
+               : DRAGON_ERR_NOMEM;
 }
 
 dragon_err_t dragon_template_set_input(dragon_template_t *process_template, const char *where)
 {
     enum stream_kind kind;
-    bool piped;
-    if (!read_where(where, &kind, &piped) || kind == STREAM_MERGED)
+    if (!read_where(where, &kind) || kind == STREAM_MERGED)
         return DRAGON_ERR_INVAL;
-    if (piped)
-        kind = STREAM_PIPE;
     return set_stream(&process_template->in, kind, kind == STREAM_FILE ? where : "")
                ? DRAGON_OK
                : DRAGON_ERR_NOMEM;

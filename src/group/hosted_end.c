@@ -58,13 +58,12 @@ void hosted_send_text(struct hosted *hosted, uint32_t rank, const char *text)
 static void send_last_lines(const struct hosted_part *part, const struct rank *rank)
 {
     struct hosted *hosted = part->hosted;
-    bool merged = hosted_template_of(part, rank->number)->err.kind == STREAM_MERGED;
     char text[GROUP_LAST_LINES + 1] = "";
     if (hosted->texts_since >= TEXTS_AT_ONCE)
         return;
     if (rank->err_file)
         last_lines_read(file_path(rank->err_file), text, sizeof text);
-    if (!*text && (rank->err_file || merged) && rank->out_file)
+    if (!*text && rank->out_file)
         last_lines_read(file_path(rank->out_file), text, sizeof text);
     hosted_send_text(hosted, rank->number, text);
 }

@@ -201,10 +201,8 @@ void hosted_part_create(struct hosted *hosted, const struct hosted_order *order)
             hosted_destroy(hosted);
         return;
     }
-    *part = (struct hosted_part){.hosted = hosted,
-                                 .number = order->number,
-                                 .plan = order->plan,
-                                 .spec = order->spec};
+    *part = (struct hosted_part){
+        .hosted = hosted, .number = order->number, .plan = order->plan, .spec = order->spec};
     bool good = fill(part);
     enter(hosted, part);
     if (good)

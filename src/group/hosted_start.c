@@ -67,12 +67,12 @@ static bool make_env(struct start *start)
 static int open_input_file(struct start *start)
 {
     const struct hosted *hosted = start->part->hosted;
-    struct file_words words = {
-        .group = hosted->group,
-        .rank = start->rank->number,
-        .node = tree_here(hosted->host->options.tree),
-        .template_number = plan_template_of(&start->part->plan, start->rank->number),
-        .host = hosted->host->name};
+    struct file_words words = {.group = hosted->group,
+                               .rank = start->rank->number,
+                               .node = tree_here(hosted->host->options.tree),
+                               .template_number =
+                                   plan_template_of(&start->part->plan, start->rank->number),
+                               .host = hosted->host->name};
     char *path;
     if (file_name(start->template->in.path, start->template->cwd, &words, &path, NULL) != DRAGON_OK)
         return ENOMEM;
@@ -90,6 +90,8 @@ static int output_stream(const struct start *start, uint8_t kind, const struct f
     switch (kind) {
     case STREAM_CLIENT:
         return RANK_PIPE;
+    case STREAM_PIPE:
+        return RANK_RAW;
     case STREAM_FILE:
         return file_fd(file);
     default:
@@ -107,7 +109,7 @@ static int choose_streams(struct start *start)
     streams[0] = pipe ? RANK_PIPE : start->part->hosted->host->null_fd;
     streams[1] = output_stream(start, template->out.kind, rank->out_file);
     streams[2] = template->err.kind == STREAM_MERGED
-                     ? (streams[1] == RANK_PIPE ? RANK_MERGED : streams[1])
+                     ? (streams[1] < 0 ? RANK_MERGED : streams[1])
                      : output_stream(start, template->err.kind, rank->err_file);
     return template->in.kind == STREAM_FILE ? open_input_file(start) : 0;
 }
@@ -126,8 +128,8 @@ static int set_limits(struct start *start)
     start->order.cpus = start->set;
     if (memory_bytes == 0)
         return 0;
-    if (memory_limit(hosted->host->memory, hosted->group, rank->number, memory_bytes,
-                     &rank->cgroup, &error) != DRAGON_OK) {
+    if (memory_limit(hosted->host->memory, hosted->group, rank->number, memory_bytes, &rank->cgroup,
+                     &error) != DRAGON_OK) {
         snprintf(start->text, sizeof start->text, "memory limits cannot be set: %.250s",
                  error.text);
         return EACCES;

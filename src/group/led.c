@@ -154,6 +154,21 @@ void led_give_rank(struct led *led, uint32_t rank)
 
 // ---- the end
 
+// To those that watch it; the owner as well, unless it is told in another way.
+static void tell_end(struct led *led, bool owner)
+{
+    struct pack body = PACK_EMPTY;
+    bool orphan = led->orphan;
+    pack_u64(&body, led->group);
+    pack_i32(&body, led->code);
+    pack_str(&body, led->cause);
+    pack_str(&body, led_last_lines(led));
+    led->orphan = orphan || !owner;
+    led_to_clients(led, GC_DONE, &body);
+    led->orphan = orphan;
+    pack_fini(&body);
+}
+
 static void keep_ended(const struct led *led)
 {
     struct leader *leader = led->leader;
@@ -184,16 +199,21 @@ void led_check_over(struct led *led)
     log_debug("group %llu: all over: %s -> ended, code %d", (unsigned long long)led->group,
               state_names[led->state], led->code);
     fail_adds(led, "the group has ended");
-    pack_u64(&body, led->group);
-    pack_i32(&body, led->code);
-    pack_str(&body, led->cause);
-    pack_str(&body, led_last_lines(led));
-    led_to_clients(led, GC_DONE, &body);
-    pack_fini(&body);
+    tell_end(led, true);
     keep_ended(led);
     pack_u64(&body, led->group);
     pack_u32(&body, GROUP_ALL_PARTS);
     tree_send(led->leader->options.tree, TREE_EVERYBODY, GN_END, &body);
+    led_destroy(led);
+}
+
+void led_fail(struct led *led, int code, const char *cause)
+{
+    led->code = code;
+    if (cause != led->cause)
+        snprintf(led->cause, sizeof led->cause, "%s", cause);
+    tell_end(led, false);
+    keep_ended(led);
     led_destroy(led);
 }
 

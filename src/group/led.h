@@ -116,7 +116,9 @@ void led_stop_asked(struct led *led, const char *why);
 // Nobody wants it any more: it is stopped and its output dropped.
 void led_abandon(struct led *led, const char *why);
 void led_discard(struct led *led);
-void led_run(struct led *led);        // all nodes are ready
+void led_run(struct led *led); // all nodes are ready
+// It could not be started, of which the owner knows. Destroys it.
+void led_fail(struct led *led, int code, const char *cause);
 void led_check_over(struct led *led); // may destroy it
 // A rank that is over has nothing any more.
 void led_give_rank(struct led *led, uint32_t rank);

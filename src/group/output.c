@@ -52,7 +52,7 @@ static bool keep_partial(struct outlet *outlet, const uint8_t *data, size_t leng
 // How much of `data` can go now: up to the last end of a line, or all of what is too long for one.
 static size_t sendable(const struct outlet *outlet, const uint8_t *data, size_t length)
 {
-    if (!outlet->output->by_line)
+    if (!outlet->output->by_line || outlet->raw)
         return length;
     const uint8_t *newline = memrchr(data, '\n', length);
     if (newline)

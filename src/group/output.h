@@ -21,6 +21,7 @@ struct outlet {
     int fd; // owned; -1: closed
     uint8_t stream;
     bool stalled;
+    bool raw; // bytes are passed as they come
 };
 
 // All pipes of a group on this node. Embedded in its group.

@@ -132,7 +132,7 @@ void part_fail(struct part *part, dragon_err_t err, int code, const char *text)
     part_answer(part, err, code, text);
     if (ordered)
         order_end(part);
-    led_destroy(led);
+    led_fail(led, code, text);
 }
 
 static void on_part_step(void *arg)

@@ -64,9 +64,9 @@ static bool template_spec_unpack(struct unpack *unpack, struct template_spec *sp
     spec_out->argv = unpack_strv(unpack, GROUP_ARGS_LIMIT);
     spec_out->env = unpack_strv(unpack, GROUP_ARGS_LIMIT);
     bool good = stream_spec_unpack(unpack, &spec_out->in) && spec_out->in.kind != STREAM_MERGED;
-    good = good && stream_spec_unpack(unpack, &spec_out->out) &&
-           spec_out->out.kind != STREAM_MERGED && spec_out->out.kind != STREAM_PIPE;
-    good = good && stream_spec_unpack(unpack, &spec_out->err) && spec_out->err.kind != STREAM_PIPE;
+    good =
+        good && stream_spec_unpack(unpack, &spec_out->out) && spec_out->out.kind != STREAM_MERGED;
+    good = good && stream_spec_unpack(unpack, &spec_out->err);
     return good && spec_out->ranks <= PLAN_RANK_LIMIT && spec_out->cwd && *spec_out->cwd &&
            strv_count(spec_out->argv) > 0 && spec_out->env && has_names(spec_out->env);
 }

@@ -80,10 +80,10 @@ enum group_order {
 };
 
 enum stream_kind {
-    STREAM_CLIENT,  // output: to the client; input: if the group's input is for this rank
+    STREAM_CLIENT, // output: to the client, line by line; input: if the group's input is for this rank
     STREAM_FILE,    // `path`
     STREAM_MERGED,  // errors only: where the output goes
-    STREAM_PIPE,    // input only: its own from the client
+    STREAM_PIPE,    // output: to the client as it comes; input: its own from the client
     STREAM_DISCARD, // /dev/null
     STREAM_KINDS,
 };

@@ -116,7 +116,7 @@ static int pipes_open(struct pipes *pipes, const int streams[3])
     for (int i = 0; i < 3; i++) {
         int pair[2];
         pipes->theirs[i] = streams[i] == RANK_MERGED ? pipes->theirs[1] : streams[i];
-        if (streams[i] != RANK_PIPE)
+        if (streams[i] != RANK_PIPE && streams[i] != RANK_RAW)
             continue;
         if (pipe2(pair, O_CLOEXEC) != 0) {
             int problem = errno;
@@ -131,7 +131,7 @@ static int pipes_open(struct pipes *pipes, const int streams[3])
     return 0;
 }
 
-static bool rank_attach(struct rank *rank, struct pipes *pipes)
+static bool rank_attach(struct rank *rank, struct pipes *pipes, const int streams[3])
 {
     struct rank_place *place = rank->place;
     bool good = true;
@@ -141,6 +141,8 @@ static bool rank_attach(struct rank *rank, struct pipes *pipes)
         good =
             outlet_open(&rank->err, place->output, pipes->ours[2], rank->number, OUTPUT_STDERR) &&
             good;
+    rank->out.raw = streams[1] == RANK_RAW;
+    rank->err.raw = streams[2] == RANK_RAW;
     if (pipes->ours[0] >= 0)
         good = input_open(rank->input, place->loop, pipes->ours[0]) && good;
     return children_add(place->children, rank->pid, on_rank_exit, rank) && good;
@@ -186,7 +188,7 @@ int rank_start(struct rank *rank, const struct rank_start *start, enum spawn_ste
         pipes_close_ours(&pipes);
         return problem;
     }
-    return rank_attach(rank, &pipes) ? 0 : rank_undo(rank);
+    return rank_attach(rank, &pipes, start->streams) ? 0 : rank_undo(rank);
 }
 
 bool rank_signal(struct rank *rank, int signal)

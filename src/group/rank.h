@@ -52,8 +52,9 @@ void rank_place_fini(struct rank_place *place);
 
 // In place of a descriptor.
 enum {
-    RANK_PIPE = -1,  // to us
-    RANK_MERGED = -2 // errors: where the output goes
+    RANK_PIPE = -1,   // from or to us; output line by line
+    RANK_MERGED = -2, // errors: where the output goes
+    RANK_RAW = -3     // output to us as it comes
 };
 
 struct rank_start {

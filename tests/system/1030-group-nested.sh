@@ -17,7 +17,7 @@ is "from every node at once" "$(
         sort | uniq -c | awk '{ print $1 }' | tr '\n' ' '
 )" "4 4 4 4 "
 check_status 5 "the code of a group from another node" dragon-run --test-hosts 3 dragon-pg --ppn 1 sh -c \
-    '[ $DRAGON_NODE != 2 ] || exec dragon-pg -n 3 sh -c "[ \$DRAGON_NODE != 1 ] || exit 5"'
+    '[ $DRAGON_NODE != 2 ] || exec dragon-pg --ppn 1 sh -c "[ \$DRAGON_NODE != 1 ] || exit 5"'
 like "its message names the inner rank, and the outer one follows" \
     'rank 1 on .*code 5.*rank 2 on .*code 5' "$(tr '\n' ' ' <"$err")"
 is "input goes down two levels" \

@@ -115,9 +115,9 @@ Test(client_asked, streams_have_one_meaning_each)
                  DRAGON_OK);
     cr_expect_eq(made->out.kind, STREAM_FILE);
     cr_expect_eq(dragon_template_set_output(made, DRAGON_STREAM_PIPE), DRAGON_OK);
-    cr_expect(made->out.kind == STREAM_CLIENT && made->out_piped && !*made->out.path);
+    cr_expect(made->out.kind == STREAM_PIPE && !*made->out.path);
     cr_expect_eq(dragon_template_set_output(made, DRAGON_STREAM_INHERIT), DRAGON_OK);
-    cr_expect(made->out.kind == STREAM_CLIENT && !made->out_piped);
+    cr_expect(made->out.kind == STREAM_CLIENT);
     cr_expect_eq(dragon_template_set_input(made, DRAGON_STREAM_PIPE), DRAGON_OK);
     cr_expect_eq(made->in.kind, STREAM_PIPE);
     cr_expect_eq(dragon_template_set_input(made, DRAGON_STREAM_DISCARD), DRAGON_OK);
@@ -157,6 +157,6 @@ Test(client_asked, a_copy_has_everything)
     cr_expect_eq(copy->policy.cores, 7);
     cr_expect_str_eq(copy->env[0], "A=1");
     cr_expect_str_eq(copy->env[1], "B");
-    cr_expect(copy->err_piped && !copy->out_piped);
+    cr_expect(copy->err.kind == STREAM_PIPE && copy->out.kind == STREAM_CLIENT);
     dragon_template_destroy(copy);
 }

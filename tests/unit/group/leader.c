@@ -615,3 +615,17 @@ Test(group_leader, the_picture_of_everything)
     cr_assert(group_record_unpack(&unpack, &group));
     cr_expect(group.size == 3 && group.state == DRAGON_GROUP_RUNNING && group.owner_pid == 4711);
 }
+
+Test(group_leader, those_who_watch_a_queued_group_learn_of_its_end)
+{
+    run(spec_of(4, 1, DRAGON_FULL_WAIT));
+    submit(2, spec_of(1, 1, DRAGON_FULL_WAIT));
+    struct unpack unpack = expect(GC_QUEUED, CLIENT);
+    unpack_u32(&unpack);
+    uint64_t group = unpack_u64(&unpack);
+    watch(OTHER, group, DRAGON_OK);
+    ask(CLIENT, group, GROUP_ALL_RANKS, ASK_STOP);
+    expect_started(2, DRAGON_ERR_CANCELED);
+    expect_done(OTHER, group, 143, "stopped");
+    watch(OTHER, group, DRAGON_OK);
+}

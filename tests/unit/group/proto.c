@@ -180,10 +180,6 @@ static void merged_output(struct group_spec *spec)
 {
     spec->templates[0].out.kind = STREAM_MERGED;
 }
-static void piped_errors(struct group_spec *spec)
-{
-    spec->templates[0].err.kind = STREAM_PIPE;
-}
 static void merged_input(struct group_spec *spec)
 {
     spec->templates[0].in.kind = STREAM_MERGED;
@@ -194,7 +190,7 @@ Test(group_proto, specs_that_make_no_sense)
     static void (*const changes[])(struct group_spec *) = {
         full_unset,        failure_beyond, restart_of_mpi, input_of_no_such,
         signal_beyond,     ranks_beyond,   no_program,     nameless_variable,
-        file_without_name, merged_output,  piped_errors,   merged_input};
+        file_without_name, merged_output,  merged_input};
     cr_expect(changed_spec_reads(nothing));
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++)
         cr_expect(!changed_spec_reads(changes[i]), "change %zu", i);

@@ -109,7 +109,7 @@ Test(place_machine, what_is_refused)
         int name;
         bool good;
     } rows[] = {
-        {1, 1, 1, 1, 0, 0, 0, 1, 1, 2, 1, 0, 47, true},
+        {1, 1, 1, 1, 0, 0, 0, 1, 1, 2, 1, 0, 63, true},
         {2, 3, 4, 1, 1, 2, 3, 1, 1, 0, 8, 0xffff, 0, true},
         {1, 1, 1, 0, 0, 0, 0, 1, 1, 2, 1, 0, 1, false},     // no cores
         {1, 1, 1, 4097, 0, 0, 0, 1, 1, 2, 1, 0, 1, false},  // too many
@@ -122,13 +122,13 @@ Test(place_machine, what_is_refused)
         {1, 1, 1, 1, 0, 0, 0, 1, 1, 2, 0, 0, 1, false},     // no tile
         {1, 1, 1, 1, 0, 0, 0, 1, 1, 2, 9, 0, 1, false},     // too many
         {1, 1, 1, 1, 0, 0, 0, 1, 1, 2, 1, 1, 1, false},     // near no NUMA node
-        {1, 1, 1, 1, 0, 0, 0, 1, 1, 2, 1, 0, 48, false},    // a long name
+        {1, 1, 1, 1, 0, 0, 0, 1, 1, 2, 1, 0, 64, false},    // a long name
         {4097, 1, 1, 1, 0, 0, 0, 1, 1, 2, 1, 0, 1, false},  // many NUMA nodes
         {1, 99999, 1, 1, 0, 0, 0, 1, 1, 2, 1, 0, 1, false}, // L3s
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct pack pack = PACK_EMPTY;
-        char name[64] = "";
+        char name[80] = "";
         memset(name, 'x', (size_t)rows[i].name);
         pack_u8(&pack, 1);
         pack_u32(&pack, rows[i].numas);
