@@ -5,6 +5,7 @@
 #define BASE_BASE_H
 
 #include "base/banned.h"
+#include "base/edits.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/pack.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The distance of words: optimal string alignment, three rows of the usual table.
+// Words: see words.h. Their distance is that of optimal string alignment, with three rows of the usual table.
 #include "config.h"
 
 #include "base/base.h"
@@ -54,4 +54,24 @@ const char *word_nearest(const char *word, const char *const *words, size_t coun
         }
     }
     return nearest;
+}
+
+const char *word_hint(const char *word, const char *const *words, size_t count, char *text,
+                      size_t room)
+{
+    const char *near = word_nearest(word, words, count);
+    snprintf(text, room, "%s%s%s", near ? "; did you mean " : "", near ? near : "",
+             near ? "?" : "");
+    return text;
+}
+
+const char *words_join(const char *const *words, size_t count, char *text, size_t room)
+{
+    size_t used = 0;
+    text[0] = 0;
+    for (size_t i = 0; i < count && used < room; i++) {
+        const char *between = i == 0 ? "" : i + 1 < count ? ", " : " and ";
+        used += (size_t)snprintf(text + used, room - used, "%s%s", between, words[i]);
+    }
+    return text;
 }

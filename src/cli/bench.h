@@ -83,31 +83,6 @@ void report_warn(struct report *report, const char *text);
 void report_figure(struct report *report, const struct figure *figure);
 bool report_end(struct report *report); // false: a figure failed, or it could not be written
 
-// ---- commands (bench_command.c)
-
-struct command {
-    char *const *argv; // argv[0] is a path
-    char *const *env;  // NULL: ours
-    int output;        // descriptor for its standard output; -1: /dev/null
-    int limit_ms;      // then it is ended
-};
-
-struct command_end {
-    double ms;  // from before the start to after the end
-    int status; // of waitpid
-    bool timed_out;
-};
-
-// False: it could not be started (errno).
-bool command_run(const struct command *command, struct command_end *end_out);
-// Starts `count` of them and waits for all, at most `at_once` at a time (0: all); in ms, below 0 when
-// one could not be started.
-double command_run_many(const struct command *command, int count, int at_once);
-// What it prints, the first line, without its end. False: nothing.
-bool command_first_line(char *const *argv, char *line, size_t room);
-char *command_find(const char *name); // along PATH; NULL: not there; the caller frees
-char **command_outer_env(void);       // ours without what a runtime adds; the caller frees
-
 // ---- groups (bench_group.c)
 
 struct group_run {

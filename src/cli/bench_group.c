@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include "cli/bench.h"
+#include "cli/command.h"
 
 #include <sys/wait.h>
 #include <unistd.h>

@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include "cli/bench.h"
+#include "cli/command.h"
 
 #include <errno.h>
 #include <sys/wait.h>
@@ -139,6 +140,15 @@ static double run_bare(struct pair *pair)
 
 // ---- one node, from nothing to its end
 
+// Ours without what a runtime adds.
+static char **outer_env(void)
+{
+    char **env = strv_copy(environ);
+    if (env)
+        env_unset(env, "DRAGON_RUNTIME");
+    return env;
+}
+
 static void bench_one_node(struct bench *bench)
 {
     struct figure figure = {.name = "one-node",
@@ -152,7 +162,7 @@ static void bench_one_node(struct bench *bench)
     char *run = self_beside("dragon-run"), *program = command_find("true");
     if (!run)
         run = command_find("dragon-run");
-    char **env = command_outer_env();
+    char **env = outer_env();
     char **peer = program && setup.mpiexec ? mpi_setup_command(&setup, 1, program, NULL) : NULL;
     if (!run || !program || !env)
         figure_fail(&figure, "there is no dragon-run, or no program true");

@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include "cli/bench.h"
+#include "cli/command.h"
 
 #include <sched.h>
 #include <sys/utsname.h>

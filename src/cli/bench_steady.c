@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include "cli/bench.h"
+#include "cli/command.h"
 
 #include <unistd.h>
 

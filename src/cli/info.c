@@ -6,7 +6,6 @@
 
 #include "cli/info.h"
 
-#include "base/words.h"
 #include "cli/info_doctor.h"
 #include "cli/options.h"
 #include "cli/places.h"
@@ -101,14 +100,10 @@ static const struct word *find_word(const char *name)
 
 static void refuse_word(const struct options *options, const char *name)
 {
-    const char *nearest = word_nearest(name, names, sizeof names / sizeof *names - 1);
-    if (nearest)
-        options_refuse(options, "nothing to show by the name of \"%s\" (is %s meant?)", name,
-                       nearest);
-    options_refuse(options,
-                   "nothing to show by the name of \"%s\" (there are nodes, groups, ranks, gpus, "
-                   "runtimes and doctor)",
-                   name);
+    dragon_error_t error;
+    size_t index;
+    option_choice(name, names, sizeof names / sizeof *names - 1, &index, &error);
+    options_refuse(options, "nothing to show by the name of \"%s\": %s", name, error.text);
 }
 
 // Options are taken before the words, between them and behind them.
@@ -137,20 +132,6 @@ static void parse(struct given *given, int argc, char **argv)
 
 // ---- which runtime
 
-// "/tmp and /run/user/1000", for people.
-static void places_text(char *text, size_t room)
-{
-    const char *places[PLACES_LIMIT];
-    size_t count = places_list(places), used = 0;
-    text[0] = 0;
-    for (size_t i = 0; i < count && used < room; i++)
-        used += (size_t)snprintf(text + used, room - used, "%s%s",
-                                 i == 0          ? ""
-                                 : i + 1 < count ? ", "
-                                                 : " and ",
-                                 places[i]);
-}
-
 static void say_dead(const struct found_list *list)
 {
     for (size_t i = 0; i < list->count; i++)
@@ -167,11 +148,12 @@ static int say_none(const struct found_list *list)
             log_error("the runtime in %s: %s", list->entries[i].directory, list->entries[i].text);
             return INFO_EXIT_OURS;
         }
-    char places[300];
-    places_text(places, sizeof places);
+    const char *places[PLACES_LIMIT];
+    char text[300];
+    words_join(places, places_list(places), text, sizeof text);
     log_error("no runtime of this user runs on this host; start one with dragon-run, or name its "
               "directory with --runtime (looked in %s)",
-              places);
+              text);
     say_dead(list);
     return INFO_EXIT_NOTHING;
 }

@@ -67,11 +67,6 @@ void uses_fini(struct uses *uses);
 const struct use *uses_of(const struct uses *uses, bool gpu, uint32_t node, uint32_t number,
                           size_t *count_out);
 
-// Calls `fn` for each number of a list as plans have it, "0-3,8" or "0,1.1" (tiles do not count), each at
-// most `limit`. False: it is no such list.
-bool numbers_each(const char *list, uint32_t limit, bool (*fn)(void *arg, uint32_t number),
-                  void *arg);
-
 // ---- a look at a runtime (info_look.c)
 
 struct info {
@@ -86,7 +81,6 @@ struct info {
 bool info_wants(const struct info *info, const dragon_group_info_t *group);
 // What a rank does: "running", "exit 3". `room` bytes are written.
 void info_rank_state(const dragon_rank_info_t *rank, char *state, size_t room);
-const char *info_bind_name(dragon_bind_t bind);
 // The nodes that have ranks of the group, a flag for each node of the picture; NULL: out of memory.
 bool *info_group_nodes(const dragon_system_t *system, uint32_t group);
 
@@ -106,20 +100,5 @@ bool json_gpus(const struct info *info);
 bool json_groups(const struct info *info);
 bool json_ranks(const struct info *info);
 bool json_runtimes(const struct found_list *list);
-
-// ---- tables for people (info_table.c)
-
-// Headers end with NULL; one that begins with '>' is of a column that is flushed right.
-struct table *table_create(const char *const *headers); // NULL: out of memory
-void table_destroy(struct table *table);                // NULL is fine
-// The next cell of the present row; a row is full when it has as many as there are headers.
-__attribute__((format(printf, 2, 3))) void table_add(struct table *table, const char *format, ...);
-bool table_print(const struct table *table, FILE *file); // false: it failed, now or before
-
-// The set flags as "0-3,8". The caller frees; NULL: out of memory.
-char *text_ranges(const bool *flags, uint32_t count);
-// Text of sizes and times: "251.6 GiB", "2h 3m". `room` bytes are written.
-void text_size(uint64_t bytes, char *text, size_t room);
-void text_age(uint64_t ms, char *text, size_t room);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "cli/info_doctor.h"
 
+#include "cli/command.h"
 #include "cli/info_doctor_parts.h"
 
 #include <fcntl.h>
@@ -12,7 +13,7 @@
 #include <stdarg.h>
 #include <unistd.h>
 
-enum { EXIT_FAILED_CHECK = 1, EXIT_OURS = 125 };
+enum { EXIT_FAILED_CHECK = 1, EXIT_OURS = 125, COMMAND_LIMIT_MS = 5000 };
 
 enum result { RESULT_OK, RESULT_WARN, RESULT_FAIL, RESULTS };
 
@@ -43,7 +44,8 @@ struct doctor {
 static void clean(char *text)
 {
     for (; *text; text++)
-        if (*text < ' ' || *text >= 0x7f) // where char is signed the first is true of all above 0x7f
+        if (*text < ' ' ||
+            *text >= 0x7f) // where char is signed the first is true of all above 0x7f
             *text = '?';
 }
 
@@ -106,6 +108,15 @@ static void doctor_fini(struct doctor *doctor)
     free(doctor->checks);
 }
 
+// ---- commands
+
+char *doctor_run(char *const argv[], char *const *env, int *status_out)
+{
+    struct command command = {
+        .argv = argv, .env = env, .errors = true, .limit_ms = COMMAND_LIMIT_MS};
+    return command_text(&command, status_out);
+}
+
 // ---- text for all
 
 bool doctor_line(const char *text, const char *word, char *line, size_t room)
@@ -138,16 +149,6 @@ bool doctor_read(const char *path, char *text, size_t room)
     close(fd);
     text[got > 0 ? got : 0] = 0;
     return got > 0;
-}
-
-void doctor_size(uint64_t bytes, char *text, size_t room)
-{
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-    double value = (double)bytes;
-    size_t unit = 0;
-    for (; value >= 1024 && unit + 1 < sizeof units / sizeof *units; unit++)
-        value /= 1024;
-    snprintf(text, room, "%.*f %s", unit == 0 || value >= 10 ? 0 : 1, value, units[unit]);
 }
 
 // ---- printing

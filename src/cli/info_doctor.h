@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // dragon-info doctor: looks at this host and says what works for a runtime, what does not, and what to do
-// about it. It changes nothing, and needs no runtime.
+// about it. It leaves nothing behind, and needs no runtime.
 #ifndef CLI_INFO_DOCTOR_H
 #define CLI_INFO_DOCTOR_H
 

@@ -4,6 +4,7 @@
 // batch system that this shell is in.
 #include "config.h"
 
+#include "cli/command.h"
 #include "cli/info_doctor_parts.h"
 
 #include <ctype.h>
@@ -77,7 +78,7 @@ static void check_srun_pmix(struct doctor *doctor, char *path)
 static bool check_launcher(struct doctor *doctor, const char *name)
 {
     static const char advice[] = "harmless unless it is to start dragon-run; else see what it says";
-    char line[200], version[80], *path = doctor_find(name);
+    char line[200], version[80], *path = command_find(name);
     int status = 0;
     if (!path)
         return false;

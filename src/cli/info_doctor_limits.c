@@ -5,13 +5,14 @@
 #include "config.h"
 
 #include "cli/info_doctor_parts.h"
+#include "cli/text.h"
+#include "proc/cgroup.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/timex.h>
 #include <unistd.h>
 
@@ -22,7 +23,7 @@ static void limit_text(rlim_t value, bool is_bytes, char *text, size_t room)
     if (value == RLIM_INFINITY)
         snprintf(text, room, "unlimited");
     else if (is_bytes)
-        doctor_size(value, text, room);
+        text_size(value, text, room);
     else
         snprintf(text, room, "%llu", (unsigned long long)value);
 }
@@ -102,89 +103,26 @@ static void check_ptrace(struct doctor *doctor)
 
 // ---- memory cgroups
 
-struct cgroups {
-    char v2[512], v1[512]; // where we are; "": there is none
-};
-
-// Of /proc/self/mountinfo: field 4 is what is mounted, 5 where; after " - " come the type and the options.
-static void read_mounts(struct cgroups *cgroups)
-{
-    FILE *file = fopen("/proc/self/mountinfo", "re");
-    char line[2048], where[512];
-    while (file && fgets(line, sizeof line, file)) {
-        const char *type = strstr(line, " - ");
-        if (!type || sscanf(line, "%*s %*s %*s %*s %511s", where) != 1)
-            continue;
-        if (strncmp(type, " - cgroup2 ", 11) == 0 && !*cgroups->v2)
-            snprintf(cgroups->v2, sizeof cgroups->v2, "%s", where);
-        else if (strncmp(type, " - cgroup ", 10) == 0 && strstr(type, "memory"))
-            snprintf(cgroups->v1, sizeof cgroups->v1, "%s", where);
-    }
-    if (file)
-        fclose(file);
-}
-
-static void append_path(char *place, size_t room, const char *path)
-{
-    size_t used = strlen(place);
-    if (used && strcmp(path, "/") != 0)
-        snprintf(place + used, room - used, "%.*s", (int)strcspn(path, "\n"), path);
-}
-
-// "0::/path" is that of v2, "4:memory:/path" of v1.
-static void read_own(struct cgroups *cgroups)
-{
-    FILE *file = fopen("/proc/self/cgroup", "re");
-    char line[1024];
-    while (file && fgets(line, sizeof line, file)) {
-        const char *controllers = strchr(line, ':');
-        const char *path = controllers ? strchr(controllers + 1, ':') : NULL;
-        if (!path)
-            continue;
-        line[strcspn(line, "\n")] = 0;
-        if (strncmp(line, "0::", 3) == 0)
-            append_path(cgroups->v2, sizeof cgroups->v2, path + 1);
-        else if (strncmp(controllers, ":memory:", 8) == 0)
-            append_path(cgroups->v1, sizeof cgroups->v1, path + 1);
-    }
-    if (file)
-        fclose(file);
-}
-
-// Whether a group can be made below it.
-static bool can_make(const char *place)
-{
-    char path[600];
-    snprintf(path, sizeof path, "%s/dragon-doctor-%d", place, (int)getpid());
-    if (!*place || mkdir(path, 0755) != 0)
-        return false;
-    rmdir(path);
-    return true;
-}
-
-static bool has_memory_controller(const char *place)
-{
-    char path[600], text[400];
-    snprintf(path, sizeof path, "%s/cgroup.controllers", place);
-    return *place && doctor_read(path, text, sizeof text) && strstr(text, "memory");
-}
-
+// Found out as a runtime would, by making one with a limit.
 static void check_cgroups(struct doctor *doctor)
 {
     static const char advice[] = "groups with a memory limit are refused here: ask for delegated "
                                  "cgroups (systemd: Delegate=yes, or systemd-run --user --scope)";
-    struct cgroups cgroups = {0};
-    read_mounts(&cgroups);
-    read_own(&cgroups);
-    if (has_memory_controller(cgroups.v2) && can_make(cgroups.v2))
-        doctor_fine(doctor, "memory cgroups", "v2, %s is writable", cgroups.v2);
-    else if (can_make(cgroups.v1))
-        doctor_fine(doctor, "memory cgroups", "v1, %s is writable", cgroups.v1);
-    else if (*cgroups.v1 || has_memory_controller(cgroups.v2))
-        doctor_warn(doctor, "memory cgroups", advice, "%s is not writable",
-                    *cgroups.v1 ? cgroups.v1 : cgroups.v2);
+    struct cgroup_place place = {0};
+    dragon_error_t error;
+    char *path = NULL;
+    dragon_err_t err = cgroup_place_find("", &place, &error);
+    if (err == DRAGON_OK)
+        err = cgroup_create(&place, "doctor", 1 << 30, &path, &error);
+    if (err == DRAGON_OK)
+        doctor_fine(doctor, "memory cgroups", "v%d, %s is writable", place.version,
+                    place.directory);
     else
-        doctor_warn(doctor, "memory cgroups", advice, "the memory controller is not here");
+        doctor_warn(doctor, "memory cgroups", advice, "%s", error.text);
+    if (path)
+        cgroup_remove(path);
+    free(path);
+    cgroup_place_fini(&place);
 }
 
 // ---- the clock

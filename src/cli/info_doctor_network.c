@@ -4,6 +4,7 @@
 // which the programs of a runtime on one host talk.
 #include "config.h"
 
+#include "cli/command.h"
 #include "cli/info_doctor_parts.h"
 #include "net/address.h"
 
@@ -24,7 +25,7 @@ static void check_name(struct doctor *doctor)
     char host[65] = "", line[200];
     int status;
     gethostname(host, sizeof host - 1);
-    char *getent = doctor_find("getent");
+    char *getent = command_find("getent");
     if (!getent) {
         doctor_fine(doctor, "host name", "%s; not resolved, as there is no getent", host);
         return;

@@ -24,13 +24,11 @@ void doctor_check_limits(struct doctor *doctor); // of processes, and what the k
 void doctor_check_places(struct doctor *doctor); // directories and memory files
 void doctor_check_gpus(struct doctor *doctor);
 
-// ---- commands (info_doctor_command.c)
+// ---- commands (info_doctor.c)
 
-// Runs the program argv[0], a path, without a shell; `env` NULL: ours. What it wrote to standard output
-// and error is the caller's to free. NULL: it cannot be run, or takes longer than 5 s and was killed.
+// Runs the program argv[0], a path. What it writes to standard output and error is the caller's to free. NULL: it
+// cannot be run, or takes longer than 5 s and was killed.
 char *doctor_run(char *const argv[], char *const *env, int *status_out);
-// The path of a program on PATH, the caller's to free. NULL: none.
-char *doctor_find(const char *name);
 
 // ---- text
 
@@ -39,7 +37,5 @@ char *doctor_find(const char *name);
 bool doctor_line(const char *text, const char *word, char *line, size_t room);
 // The beginning of a file; false: it cannot be read, or is empty.
 bool doctor_read(const char *path, char *text, size_t room);
-// "12 GiB". `room` bytes are written.
-void doctor_size(uint64_t bytes, char *text, size_t room);
 
 #endif

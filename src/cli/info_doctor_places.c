@@ -6,11 +6,11 @@
 
 #include "cli/info_doctor_parts.h"
 #include "cli/places.h"
+#include "cli/text.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/un.h>
@@ -21,7 +21,6 @@
 enum {
     LITTLE_SHM = 256 << 20,
     COMING_UP_S = 60, // a directory so young may be of a runtime whose agent is about to start
-    LETTERS_USED = sizeof PLACES_PREFIX - 1 + PLACES_LETTERS,
 };
 
 // ---- directories
@@ -65,8 +64,8 @@ static void check_shm(struct doctor *doctor)
         return;
     }
     uint64_t free_bytes = (uint64_t)info.f_bavail * info.f_frsize;
-    doctor_size((uint64_t)info.f_blocks * info.f_frsize, size, sizeof size);
-    doctor_size(free_bytes, left, sizeof left);
+    text_size((uint64_t)info.f_blocks * info.f_frsize, size, sizeof size);
+    text_size(free_bytes, left, sizeof left);
     if (free_bytes >= LITTLE_SHM)
         doctor_fine(doctor, "shared memory", SHM " has %s, %s free", size, left);
     else
@@ -84,14 +83,11 @@ struct leftovers {
 
 static bool answers(const char *directory)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int length =
-        snprintf(address.sun_path, sizeof address.sun_path, "%s/" PLACES_SOCKET, directory);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    bool good = length < (int)sizeof address.sun_path && fd >= 0 &&
-                (connect(fd, (struct sockaddr *)&address, sizeof address) == 0 || errno == EAGAIN);
-    if (fd >= 0)
-        close(fd);
+    char *socket = NULL;
+    if (asprintf(&socket, "%s/" PLACES_SOCKET, directory) < 0)
+        return true; // what is not known to be dead is left alone
+    bool good = places_try(socket) == 0;
+    free(socket);
     return good;
 }
 
@@ -101,12 +97,10 @@ static void collect(struct leftovers *leftovers, const char *place)
     DIR *folder = opendir(place);
     while (folder && (entry = readdir(folder))) {
         struct stat info;
-        if (strlen(entry->d_name) != LETTERS_USED ||
-            strncmp(entry->d_name, PLACES_PREFIX, sizeof PLACES_PREFIX - 1) != 0 ||
+        if (!places_is_name(entry->d_name) ||
             fstatat(dirfd(folder), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0)
             continue;
-        if (S_ISDIR(info.st_mode) && info.st_uid == geteuid() && (info.st_mode & 07777) == 0700 &&
-            info.st_mtime + COMING_UP_S < time(NULL))
+        if (places_is_ours(&info) && info.st_mtime + COMING_UP_S < time(NULL))
             strv_pushf(&leftovers->paths, "%s/%s", place, entry->d_name);
     }
     if (folder)

@@ -3,6 +3,7 @@
 // The doctor on software: our programs and the libraries that they load here, and what UCX would use.
 #include "config.h"
 
+#include "cli/command.h"
 #include "cli/info_doctor_parts.h"
 
 #include <limits.h>
@@ -144,7 +145,7 @@ static void check_ucx(struct doctor *doctor)
     struct ucx_seen seen = {0};
     char version[64];
     int status;
-    char *ucx_info = doctor_find("ucx_info");
+    char *ucx_info = command_find("ucx_info");
     if (!ucx_info) {
         doctor_fine(doctor, "UCX", "not looked at: there is no ucx_info on PATH");
         return;

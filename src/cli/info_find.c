@@ -11,9 +11,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 static const char *const state_names[FOUND_STATES] = {
@@ -53,38 +51,23 @@ static bool has_socket(int directory, time_t *since_out)
     return true;
 }
 
-// A runtime's directory is this user's, closed to all others, and no symbolic link.
+// A symbolic link is none.
 static bool is_runtime(const char *path, time_t *since_out)
 {
     struct stat info;
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return false;
-    bool good = fstat(fd, &info) == 0 && info.st_uid == geteuid() &&
-                (info.st_mode & 07777) == 0700 && has_socket(fd, since_out);
+    bool good = fstat(fd, &info) == 0 && places_is_ours(&info) && has_socket(fd, since_out);
     close(fd);
     return good;
-}
-
-// Whether nobody listens any more. Any other difficulty is no proof: what is dead may be removed.
-static bool is_refused(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof address.sun_path)
-        return false;
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    bool refused = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) != 0 &&
-                   errno == ECONNREFUSED;
-    if (fd >= 0)
-        close(fd);
-    return refused;
 }
 
 static void try_runtime(struct found *found)
 {
     dragon_error_t error;
-    if (is_refused(found->socket)) {
+    // Any other difficulty is no proof: what is dead may be removed.
+    if (places_try(found->socket) == ECONNREFUSED) {
         found->state = FOUND_DEAD;
         snprintf(found->text, sizeof found->text, "nobody listens there any more");
         return;
@@ -163,9 +146,7 @@ static bool add(struct found_list *list, const char *directory)
 
 static int is_candidate(const struct dirent *entry)
 {
-    static const size_t length = sizeof PLACES_PREFIX - 1;
-    return strncmp(entry->d_name, PLACES_PREFIX, length) == 0 &&
-           strlen(entry->d_name) == length + PLACES_LETTERS;
+    return places_is_name(entry->d_name);
 }
 
 static bool add_place(struct found_list *list, const char *place)

@@ -9,23 +9,9 @@
 
 #include "cli/info.h"
 
-#include <jansson.h>
+#include "cli/json.h"
 
 enum { JSON_VERSION = 1 };
-
-// JSON is UTF-8; what comes from users may be anything.
-static json_t *text(const char *given)
-{
-    json_t *string = json_string(given);
-    char *copy = string ? NULL : strdup(given);
-    for (char *at = copy; at && *at; at++)
-        if (*at & 0x80)
-            *at = '?';
-    if (copy)
-        string = json_string(copy);
-    free(copy);
-    return string;
-}
 
 static json_t *number(uint64_t value)
 {
@@ -68,7 +54,7 @@ static json_t *core_object(const struct info *info, const dragon_node_t *node, u
 {
     const dragon_core_t *what = &node->core[core];
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "core", number(core), "threads",
-                     text(what->threads), "socket", number(what->socket), "numa",
+                     json_of_text(what->threads), "socket", number(what->socket), "numa",
                      number(what->numa), "l3", number(what->l3), "users", number(what->users),
                      "used_by", users_of(info, false, node->number, core));
 }
@@ -76,23 +62,23 @@ static json_t *core_object(const struct info *info, const dragon_node_t *node, u
 static json_t *gpu_object(const struct info *info, const dragon_node_t *node, uint32_t gpu)
 {
     const dragon_gpu_t *what = &node->gpu[gpu];
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "node",
-                     number(node->number), "gpu", number(gpu), "vendor", text(what->vendor),
-                     "identity", text(what->identity), "variable", text(what->variable), "visible",
-                     text(what->visible), "tiles", number(what->tiles), "numa",
-                     what->numa < 0 ? json_null() : number((uint64_t)what->numa), "users",
-                     number(what->users), "used_by", users_of(info, true, node->number, gpu));
+    return json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "node", number(node->number), "gpu",
+        number(gpu), "vendor", json_of_text(what->vendor), "identity", json_of_text(what->identity),
+        "variable", json_of_text(what->variable), "visible", json_of_text(what->visible), "tiles",
+        number(what->tiles), "numa", what->numa < 0 ? json_null() : number((uint64_t)what->numa),
+        "users", number(what->users), "used_by", users_of(info, true, node->number, gpu));
 }
 
 static json_t *node_object(const dragon_node_t *node)
 {
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "number",
-                     number(node->number), "name", text(node->name), "host", text(node->host),
-                     "cores", number(node->cores), "free_cores", number(node->free_cores),
-                     "threads", number(node->threads), "sockets", number(node->sockets), "numa",
-                     number(node->numa), "l3", number(node->l3), "memory_bytes",
-                     number(node->memory_bytes), "gpus", number(node->gpus), "free_gpus",
-                     number(node->free_gpus));
+                     number(node->number), "name", json_of_text(node->name), "host",
+                     json_of_text(node->host), "cores", number(node->cores), "free_cores",
+                     number(node->free_cores), "threads", number(node->threads), "sockets",
+                     number(node->sockets), "numa", number(node->numa), "l3", number(node->l3),
+                     "memory_bytes", number(node->memory_bytes), "gpus", number(node->gpus),
+                     "free_gpus", number(node->free_gpus));
 }
 
 static json_t *full_node_object(const struct info *info, const dragon_node_t *node)
@@ -146,12 +132,12 @@ static json_t *rank_object(uint64_t group, uint32_t rank, const dragon_rank_info
     info_rank_state(what, state, sizeof state);
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:b, s:o}",
                      "group", number(group), "rank", number(rank), "node", number(place->node),
-                     "pid", json_integer(status->pid), "state", text(state), "ended", status->ended,
-                     "removed", status->removed, "exit_code",
+                     "pid", json_integer(status->pid), "state", json_of_text(state), "ended",
+                     status->ended, "removed", status->removed, "exit_code",
                      status->exit_code < 0 ? json_null() : json_integer(status->exit_code),
                      "template", number(place->process_template), "cores",
                      core_numbers(place->cores), "gpus", gpu_texts(place->gpus), "bind",
-                     text(info_bind_name(place->bind)), "shared", place->shared, "restarts",
+                     json_of_text(text_bind(place->bind)), "shared", place->shared, "restarts",
                      number(status->restarts));
 }
 
@@ -181,13 +167,13 @@ static json_t *group_object(const struct info *info, uint32_t index)
 {
     const dragon_group_info_t *group = dragon_system_group(info->system, index);
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o}", "id",
-                     number(group->id), "name", text(group->name), "state",
-                     text(dragon_group_state_name(group->state)), "ranks", number(group->ranks),
-                     "running", number(group->running), "nodes", group_nodes(info, index),
-                     "owner_node", number(group->owner_node), "owner_pid",
+                     number(group->id), "name", json_of_text(group->name), "state",
+                     json_of_text(dragon_group_state_name(group->state)), "ranks",
+                     number(group->ranks), "running", number(group->running), "nodes",
+                     group_nodes(info, index), "owner_node", number(group->owner_node), "owner_pid",
                      json_integer(group->owner_pid), "age_ms", number(group->age_ms), "waits_for",
-                     text(group->waits_for), "mpi", group->pmi, "detached", group->detached,
-                     "descriptor", text(group->descriptor));
+                     json_of_text(group->waits_for), "mpi", group->pmi, "detached", group->detached,
+                     "descriptor", json_of_text(group->descriptor));
 }
 
 static json_t *group_array(const struct info *info, bool ranks)
@@ -211,7 +197,7 @@ static json_t *group_array(const struct info *info, bool ranks)
 static json_t *answer(const char *schema, const struct info *info, const char *name, json_t *array)
 {
     return json_pack("{s:s, s:i, s:o, s:o}", "schema", schema, "version", JSON_VERSION, "runtime",
-                     text(dragon_runtime_path(info->runtime)), name, array);
+                     json_of_text(dragon_runtime_path(info->runtime)), name, array);
 }
 
 // ---- words
@@ -270,12 +256,14 @@ bool json_overview(const struct info *info)
 static json_t *found_object(const struct found *found)
 {
     const dragon_runtime_t *up = found->runtime;
-    return json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "directory", text(found->directory), "socket",
-        text(found->socket), "state", text(found_state_name(found->state)), "since",
-        json_integer(found->since), "nodes", up ? number(dragon_runtime_nodes(up)) : json_null(),
-        "node", up ? number(dragon_runtime_node(up)) : json_null(), "name",
-        up ? text(dragon_runtime_node_name(up)) : json_null(), "reason", text(found->text));
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "directory",
+                     json_of_text(found->directory), "socket", json_of_text(found->socket), "state",
+                     json_of_text(found_state_name(found->state)), "since",
+                     json_integer(found->since), "nodes",
+                     up ? number(dragon_runtime_nodes(up)) : json_null(), "node",
+                     up ? number(dragon_runtime_node(up)) : json_null(), "name",
+                     up ? json_of_text(dragon_runtime_node_name(up)) : json_null(), "reason",
+                     json_of_text(found->text));
 }
 
 bool json_runtimes(const struct found_list *list)

@@ -28,22 +28,6 @@ void info_rank_state(const dragon_rank_info_t *rank, char *state, size_t room)
         snprintf(state, room, "%s", status->pid ? "running" : "starting");
 }
 
-const char *info_bind_name(dragon_bind_t bind)
-{
-    switch (bind) {
-    case DRAGON_BIND_CORE:
-        return "core";
-    case DRAGON_BIND_L3:
-        return "l3";
-    case DRAGON_BIND_NUMA:
-        return "numa";
-    case DRAGON_BIND_SOCKET:
-        return "socket";
-    default:
-        return "none";
-    }
-}
-
 bool *info_group_nodes(const dragon_system_t *system, uint32_t group)
 {
     uint32_t nodes = dragon_system_nodes(system);

@@ -5,6 +5,9 @@
 
 #include "cli/info.h"
 
+#include "cli/table.h"
+#include "cli/text.h"
+
 enum { OVERVIEW_NODES = 16, USERS_SHOWN = 4 };
 
 static bool print_table(struct table *table)
@@ -194,7 +197,7 @@ static void add_rank(struct table *table, uint64_t group, uint32_t number,
     table_add(table, "%s", state);
     table_add(table, "%s", rank->place.cores);
     table_add(table, "%s", rank->place.gpus);
-    table_add(table, "%s", info_bind_name(rank->place.bind));
+    table_add(table, "%s", text_bind(rank->place.bind));
     table_add(table, "%s", rank->place.shared ? "yes" : "no");
     table_add(table, "%u", rank->status.restarts);
 }

@@ -5,54 +5,7 @@
 
 #include "cli/info.h"
 
-#include <limits.h>
-
-// A number at *at, which is moved behind it.
-static bool take_number(const char **at, uint32_t *number_out)
-{
-    char *end;
-    if (**at < '0' || **at > '9')
-        return false;
-    unsigned long number = strtoul(*at, &end, 10);
-    if (number >= UINT32_MAX)
-        return false;
-    *at = end;
-    *number_out = (uint32_t)number;
-    return true;
-}
-
-// "3", "0-3" or "1.0".
-static bool take_range(const char **at, uint32_t *first_out, uint32_t *last_out)
-{
-    uint32_t tile;
-    if (!take_number(at, first_out))
-        return false;
-    *last_out = *first_out;
-    if (**at == '.') {
-        ++*at;
-        return take_number(at, &tile);
-    }
-    if (**at != '-')
-        return true;
-    ++*at;
-    return take_number(at, last_out) && *last_out >= *first_out;
-}
-
-bool numbers_each(const char *list, uint32_t limit, bool (*fn)(void *arg, uint32_t number),
-                  void *arg)
-{
-    while (*list) {
-        uint32_t first, last;
-        if (!take_range(&list, &first, &last) || last > limit)
-            return false;
-        for (uint32_t number = first; number <= last; number++)
-            if (!fn(arg, number))
-                return false;
-        if (*list && *list++ != ',')
-            return false;
-    }
-    return true;
-}
+#include "cli/text.h"
 
 struct filling {
     struct uses *uses;

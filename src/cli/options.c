@@ -58,17 +58,10 @@ static bool is_closed(const char *argument)
 static void tell_words(const char *value, const char *const *words, size_t count,
                        dragon_error_t *error)
 {
-    char text[300];
-    size_t used = 0;
-    for (size_t i = 0; i < count && used < sizeof text; i++)
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s",
-                                 i == 0          ? ""
-                                 : i + 1 < count ? ", "
-                                                 : " and ",
-                                 words[i]);
-    const char *near = word_nearest(value, words, count);
-    err_set(error, DRAGON_ERR_INVAL, "there %s %s%s%s%s", count == 1 ? "is" : "are", text,
-            near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    char text[300], hint[80];
+    words_join(words, count, text, sizeof text);
+    err_set(error, DRAGON_ERR_INVAL, "there %s %s%s", count == 1 ? "is" : "are", text,
+            word_hint(value, words, count, hint, sizeof hint));
 }
 
 bool option_choice(const char *value, const char *const *words, size_t count, size_t *index_out,
@@ -317,7 +310,7 @@ bool option_signal(const char *value, int *signal_out, dragon_error_t *error)
 {
     const char *name = strncasecmp(value, "SIG", 3) == 0 ? value + 3 : value;
     const char *names[NSIG];
-    char upper[WORD_ROOM];
+    char upper[WORD_ROOM], hint[80];
     size_t count = 0;
     long long number;
     if (parse_number(value, 1, NSIG - 1, &number)) {
@@ -336,8 +329,7 @@ bool option_signal(const char *value, int *signal_out, dragon_error_t *error)
     snprintf(upper, sizeof upper, "%s", name);
     for (char *at = upper; *at; at++)
         *at = (char)toupper((unsigned char)*at);
-    const char *near = word_nearest(upper, names, count);
-    err_set(error, DRAGON_ERR_INVAL, "give a signal, USR1 say, or its number%s%s%s",
-            near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    err_set(error, DRAGON_ERR_INVAL, "give a signal, USR1 say, or its number%s",
+            word_hint(upper, names, count, hint, sizeof hint));
     return false;
 }

@@ -58,7 +58,7 @@ struct pg_part {
     char **program;
     uint32_t ranks; // 0: as many as fit
     struct pg_policy policy;
-    char **env; // "NAME=value", or "NAME" to remove it
+    char **env; // edits, see base/edits.h
     char *cwd;
     char *output, *error; // "inherit", "none", of errors "merge", or a file
     char *input;          // "none" or a file; NULL: what the group says
@@ -107,8 +107,6 @@ bool pg_command_check(const struct pg_command *command, dragon_error_t *error);
 
 // Replaces the text; false: out of memory.
 bool pg_set_text(char **text, const char *value);
-// Sets or (value NULL) removes a variable in such a list as pg_part.env.
-bool pg_set_env(char ***env, const char *name, const char *value);
 
 // ---- pg_options.c
 
@@ -121,7 +119,6 @@ extern const struct options pg_options; // its arg is to be set to the command
 // The word for a value, "" when there is none; and the value of a word, which is known to be one.
 const char *pg_map_name(dragon_map_t map);
 dragon_map_t pg_map_value(const char *name);
-const char *pg_bind_name(dragon_bind_t bind);
 dragon_bind_t pg_bind_value(const char *name);
 const char *pg_full_name(dragon_full_t full);
 dragon_full_t pg_full_value(const char *name);

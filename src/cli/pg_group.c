@@ -32,11 +32,9 @@ static dragon_err_t end_steps(const struct steps *steps, dragon_error_t *error)
 static void set_policy_env(struct steps *steps, dragon_policy_t *policy, char *const *env)
 {
     for (char *const *entry = env; entry && *entry; entry++) {
-        const char *equals = strchr(*entry, '=');
-        char *name = strndup(*entry, strcspn(*entry, "="));
-        step(steps, "--env",
-             name ? dragon_policy_set_env(policy, name, equals ? equals + 1 : NULL)
-                  : DRAGON_ERR_NOMEM);
+        const char *value;
+        char *name = edit_split(*entry, &value);
+        step(steps, "--env", name ? dragon_policy_set_env(policy, name, value) : DRAGON_ERR_NOMEM);
         free(name);
     }
 }
@@ -100,11 +98,10 @@ static void set_streams(struct steps *steps, dragon_template_t *process_template
 static void set_env(struct steps *steps, dragon_template_t *process_template, char *const *env)
 {
     for (char *const *entry = env; entry && *entry; entry++) {
-        const char *equals = strchr(*entry, '=');
-        char *name = strndup(*entry, strcspn(*entry, "="));
+        const char *value;
+        char *name = edit_split(*entry, &value);
         step(steps, "--env",
-             name ? dragon_template_set_env(process_template, name, equals ? equals + 1 : NULL)
-                  : DRAGON_ERR_NOMEM);
+             name ? dragon_template_set_env(process_template, name, value) : DRAGON_ERR_NOMEM);
         free(name);
     }
 }

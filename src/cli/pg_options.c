@@ -62,7 +62,7 @@ static bool take_env(char ***env, const char *value, dragon_error_t *error)
     if (!own)
         return wrong(error, "it is not set here; give NAME=VALUE");
     char *name = strndup(value, strcspn(value, "="));
-    bool good = name && pg_set_env(env, name, own);
+    bool good = name && edits_set(env, name, own);
     free(name);
     return good || out_of_memory(error);
 }
@@ -77,7 +77,7 @@ static bool take_env_remove(char ***env, const char *glob, dragon_error_t *error
     for (char **entry = entries; good && *entry; entry++) {
         (*entry)[strcspn(*entry, "=")] = 0;
         if (**entry && fnmatch(glob, *entry, 0) == 0)
-            good = pg_set_env(env, *entry, NULL);
+            good = edits_set(env, *entry, NULL);
     }
     strv_free(entries);
     return good || out_of_memory(error);

@@ -68,24 +68,6 @@ bool pg_set_text(char **text, const char *value)
     return true;
 }
 
-bool pg_set_env(char ***env, const char *name, const char *value)
-{
-    size_t length = strlen(name);
-    char *text = NULL;
-    if (asprintf(&text, "%s%s%s", name, value ? "=" : "", value ? value : "") < 0)
-        return false;
-    for (char **entry = *env; entry && *entry; entry++) {
-        if (strncmp(*entry, name, length) != 0 || ((*entry)[length] && (*entry)[length] != '='))
-            continue;
-        free(*entry);
-        *entry = text;
-        return true;
-    }
-    bool good = strv_push(env, text);
-    free(text);
-    return good;
-}
-
 // ---- the command line
 
 static void refuse(const dragon_error_t *error)

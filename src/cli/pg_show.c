@@ -6,13 +6,8 @@
 
 #include "cli/pg.h"
 
-#include <jansson.h>
-
-// Columns of the table. The ones in the middle are for --display=bind and dry runs.
-enum column { RANK, NODE, NAME, CORES, BOUND, GPUS, PROGRAM, COLUMNS };
-
-static const char *const headings[COLUMNS] = {"rank",     "node", "name",   "cores",
-                                              "bound to", "GPUs", "program"};
+#include "cli/json.h"
+#include "cli/table.h"
 
 struct plan {
     const struct pg_command *command;
@@ -21,71 +16,39 @@ struct plan {
     struct pg_view view;
 };
 
-struct row {
-    char room[COLUMNS][160];
-    const char *cells[COLUMNS];
-};
-
 static const char *node_name(const struct plan *plan, uint32_t number)
 {
     const dragon_node_t *node = dragon_system_node(plan->system, number);
     return node ? node->name : "?";
 }
 
-static bool is_shown(const struct plan *plan, int column)
-{
-    return plan->view.bind || column < CORES || column > GPUS;
-}
-
-// False: the rank has no place.
-static bool fill_row(const struct plan *plan, uint32_t rank, struct row *row)
+static void add_row(struct table *table, const struct plan *plan, uint32_t rank)
 {
     dragon_rank_place_t place;
     if (dragon_group_rank_place(plan->group, rank, &place) != DRAGON_OK)
-        return false;
-    for (int i = 0; i < COLUMNS; i++)
-        row->cells[i] = row->room[i];
-    snprintf(row->room[RANK], sizeof row->room[RANK], "%u", rank);
-    snprintf(row->room[NODE], sizeof row->room[NODE], "%u", place.node);
-    snprintf(row->room[CORES], sizeof row->room[CORES], "%s%s", *place.cores ? place.cores : "-",
-             place.shared ? " (shared)" : "");
-    snprintf(row->room[GPUS], sizeof row->room[GPUS], "%s", *place.gpus ? place.gpus : "-");
-    row->cells[NAME] = node_name(plan, place.node);
-    row->cells[BOUND] = pg_bind_name(place.bind);
-    row->cells[PROGRAM] = pg_program(plan->command, place.process_template);
-    return true;
-}
-
-static void print_row(const struct plan *plan, FILE *file, const char *const *cells,
-                      const int *widths)
-{
-    for (int i = 0; i < COLUMNS; i++) {
-        if (!is_shown(plan, i))
-            continue;
-        if (i == RANK || i == NODE)
-            fprintf(file, "%*s  ", widths[i], cells[i]);
-        else if (i == PROGRAM)
-            fprintf(file, "%s\n", cells[i]);
-        else
-            fprintf(file, "%-*s  ", widths[i], cells[i]);
+        return;
+    table_add(table, "%u", rank);
+    table_add(table, "%u", place.node);
+    table_add(table, "%s", node_name(plan, place.node));
+    if (plan->view.bind) {
+        table_add(table, "%s%s", place.cores, place.shared ? " (shared)" : "");
+        table_add(table, "%s", text_bind(place.bind));
+        table_add(table, "%s", place.gpus);
     }
+    table_add(table, "%s", pg_program(plan->command, place.process_template));
 }
 
-static void print_table(const struct plan *plan, FILE *file)
+static bool print_table(const struct plan *plan, FILE *file)
 {
-    uint32_t ranks = dragon_group_size(plan->group);
-    int widths[COLUMNS];
-    struct row row;
-    for (int i = 0; i < COLUMNS; i++)
-        widths[i] = (int)strlen(headings[i]);
-    for (uint32_t rank = 0; rank < ranks; rank++)
-        for (int i = 0; fill_row(plan, rank, &row) && i < COLUMNS; i++)
-            if ((int)strlen(row.cells[i]) > widths[i])
-                widths[i] = (int)strlen(row.cells[i]);
-    print_row(plan, file, headings, widths);
-    for (uint32_t rank = 0; rank < ranks; rank++)
-        if (fill_row(plan, rank, &row))
-            print_row(plan, file, row.cells, widths);
+    static const char *const places[] = {">rank", ">node", "name", "program", NULL};
+    static const char *const binds[] = {">rank",    ">node", "name",    "cores",
+                                        "bound to", "GPUs",  "program", NULL};
+    struct table *table = table_create(plan->view.bind ? binds : places);
+    for (uint32_t rank = 0; table && rank < dragon_group_size(plan->group); rank++)
+        add_row(table, plan, rank);
+    bool good = table && table_print(table, file);
+    table_destroy(table);
+    return good;
 }
 
 static json_t *make_rank(const struct plan *plan, uint32_t rank)
@@ -94,13 +57,13 @@ static json_t *make_rank(const struct plan *plan, uint32_t rank)
     if (dragon_group_rank_place(plan->group, rank, &place) != DRAGON_OK)
         return NULL;
     const dragon_node_t *node = dragon_system_node(plan->system, place.node);
-    json_t *object =
-        json_pack("{s:I, s:I, s:s, s:s, s:I, s:s}", "rank", (json_int_t)rank, "node",
-                  (json_int_t)place.node, "name", node ? node->name : "?", "host",
-                  node ? node->host : "?", "template", (json_int_t)place.process_template,
-                  "program", pg_program(plan->command, place.process_template));
+    json_t *object = json_pack(
+        "{s:I, s:I, s:o, s:o, s:I, s:o}", "rank", (json_int_t)rank, "node", (json_int_t)place.node,
+        "name", json_of_text(node ? node->name : "?"), "host",
+        json_of_text(node ? node->host : "?"), "template", (json_int_t)place.process_template,
+        "program", json_of_text(pg_program(plan->command, place.process_template)));
     json_t *bound = json_pack("{s:s, s:s, s:s, s:b}", "cores", place.cores, "bind",
-                              pg_bind_name(place.bind), "gpus", place.gpus, "shared", place.shared);
+                              text_bind(place.bind), "gpus", place.gpus, "shared", place.shared);
     bool good = object && bound && (!plan->view.bind || json_object_update(object, bound) == 0);
     json_decref(bound);
     if (good)
@@ -135,14 +98,10 @@ char *pg_show_plan(const struct pg_command *command, dragon_runtime_t *runtime,
     if (dragon_system_look(runtime, &plan.system, error) != DRAGON_OK)
         return NULL;
     FILE *file = open_memstream(&text, &length);
-    if (file && view.json)
-        good = print_json(&plan, file);
-    else if (file)
-        print_table(&plan, file);
+    if (file)
+        good = view.json ? print_json(&plan, file) : print_table(&plan, file);
     if (!file || fclose(file) != 0 || !good) {
-        err_set(error, DRAGON_ERR_NOMEM,
-                "the plan cannot be shown: out of memory, or a name in it "
-                "is not UTF-8");
+        err_set(error, DRAGON_ERR_NOMEM, "the plan cannot be shown: out of memory");
         free(text);
         text = NULL;
     }
@@ -162,10 +121,12 @@ static int compare(const void *a, const void *b)
 struct cores {
     uint64_t *numbers; // owned
     size_t count, room;
+    uint32_t node; // of those that are added
 };
 
-static bool add_core(struct cores *cores, uint32_t node, unsigned long core)
+static bool add_core(void *arg, uint32_t core)
 {
+    struct cores *cores = arg;
     if (cores->count == cores->room) {
         size_t room = cores->room ? 2 * cores->room : 64;
         uint64_t *numbers = reallocarray(cores->numbers, room, sizeof *numbers);
@@ -174,25 +135,8 @@ static bool add_core(struct cores *cores, uint32_t node, unsigned long core)
         cores->numbers = numbers;
         cores->room = room;
     }
-    cores->numbers[cores->count++] = (uint64_t)node << 32 | core;
+    cores->numbers[cores->count++] = (uint64_t)cores->node << 32 | core;
     return true;
-}
-
-// "0-3,8"
-static bool add_cores(struct cores *cores, uint32_t node, const char *list)
-{
-    enum { CORES_LIMIT = 1 << 16 };
-    bool good = true;
-    while (good && *list) {
-        char *end;
-        unsigned long first = strtoul(list, &end, 10), last = first;
-        if (*end == '-')
-            last = strtoul(end + 1, &end, 10);
-        for (; good && first <= last && first < CORES_LIMIT; first++)
-            good = add_core(cores, node, first);
-        list = *end == ',' ? end + 1 : "";
-    }
-    return good;
 }
 
 static size_t count_different(struct cores *cores)
@@ -230,7 +174,8 @@ void pg_show_sharing(const struct pg_command *command, const dragon_group_t *gro
         if (dragon_group_rank_place(group, rank, &place) != DRAGON_OK || !place.shared)
             continue;
         sharing++;
-        good = add_cores(&cores, place.node, place.cores);
+        cores.node = place.node;
+        good = numbers_each(place.cores, UINT32_MAX - 1, add_core, &cores);
     }
     if (sharing && good) {
         size_t count = count_different(&cores);

@@ -129,13 +129,14 @@ static bool take_value(struct reader *reader, const struct key *key, const json_
     return good;
 }
 
-static const char *nearest_key(const struct key *keys, const char *name)
+static bool fail_name(struct reader *reader, const struct key *keys, const char *name)
 {
     const char *names[KEYS_LIMIT];
+    char hint[80];
     size_t count = 0;
     for (const struct key *key = keys; key->name && count < KEYS_LIMIT; key++)
         names[count++] = key->name;
-    return word_nearest(name, names, count);
+    return fail(reader, name, "no such key%s", word_hint(name, names, count, hint, sizeof hint));
 }
 
 static bool read_object(struct reader *reader, const struct key *keys, json_t *object)
@@ -147,11 +148,8 @@ static bool read_object(struct reader *reader, const struct key *keys, json_t *o
         const struct key *key = keys;
         while (key->name && strcmp(key->name, name) != 0)
             key++;
-        if (!key->name) {
-            const char *near = nearest_key(keys, name);
-            return fail(reader, name, "no such key%s%s%s", near ? "; did you mean " : "",
-                        near ? near : "", near ? "?" : "");
-        }
+        if (!key->name)
+            return fail_name(reader, keys, name);
         if (!(type_of(value) & key->types))
             return fail_type(reader, key);
         if (key->option ? !take_value(reader, key, value) : !key->read(reader, name, value))
@@ -168,11 +166,11 @@ static bool read_env(struct reader *reader, const char *key, json_t *object)
     json_t *value;
     json_object_foreach(object, name, value)
     {
-        if (!*name || strchr(name, '='))
+        if (!edit_is_name(name))
             return fail(reader, key, "\"%s\" is no name of a variable", name);
         if (!json_is_string(value) && !json_is_null(value))
             return fail(reader, key, "\"%s\" is to be a string, or null to remove it", name);
-        if (!pg_set_env(&reader->command->at->env, name, json_string_value(value)))
+        if (!edits_set(&reader->command->at->env, name, json_string_value(value)))
             return fail(reader, key, "out of memory");
     }
     return true;

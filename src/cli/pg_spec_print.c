@@ -5,6 +5,8 @@
 
 #include "cli/pg.h"
 
+#include "cli/text.h"
+
 #include <jansson.h>
 
 // Takes the value, also a NULL, which is a failure.
@@ -58,9 +60,9 @@ static bool put_env(json_t *object, char *const *env)
     json_t *variables = json_object();
     bool good = variables != NULL;
     for (char *const *entry = env; good && entry && *entry; entry++) {
-        const char *equals = strchr(*entry, '=');
-        char *name = strndup(*entry, strcspn(*entry, "="));
-        good = name && put(variables, name, equals ? json_string(equals + 1) : json_null());
+        const char *value;
+        char *name = edit_split(*entry, &value);
+        good = name && put(variables, name, value ? json_string(value) : json_null());
         free(name);
     }
     if (good && json_object_size(variables) > 0)
@@ -91,7 +93,7 @@ static bool put_policy(json_t *object, const struct pg_policy *policy, char *con
         said && put_hosts(said, policy->hosts) && put_text(said, "map", pg_map_name(policy->map)) &&
         put_number(said, "ppn", policy->ppn, 0) && put_number(said, "cores", policy->cores, 0) &&
         put_text(said, "core_list", policy->core_list) &&
-        put_text(said, "bind", pg_bind_name(policy->bind)) &&
+        put_text(said, "bind", text_bind(policy->bind)) &&
         put_number(said, "gpus", policy->gpus, -1) &&
         put_text(said, "gpu_list", policy->gpu_list) &&
         put_number(said, "memory", (long long)policy->memory_bytes, 0) && put_env(said, env);

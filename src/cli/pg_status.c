@@ -6,9 +6,10 @@
 
 #include "cli/pg.h"
 
+#include "cli/json.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -74,20 +75,6 @@ static json_t *make_ranks(const dragon_group_t *group, char *const *nodes)
     return list;
 }
 
-// What is no UTF-8 is shown without its odd bytes.
-static json_t *make_text(const char *text)
-{
-    json_t *string = json_string(text);
-    char *copy = string ? NULL : strdup(text);
-    for (char *at = copy; at && *at; at++)
-        if ((unsigned char)*at >= 128)
-            *at = '?';
-    if (copy)
-        string = json_string(copy);
-    free(copy);
-    return string;
-}
-
 static json_t *make_programs(const struct pg_command *command)
 {
     json_t *list = json_array();
@@ -95,7 +82,7 @@ static json_t *make_programs(const struct pg_command *command)
         for (char **word = command->parts[i].program; word && *word; word++) {
             if (word == command->parts[i].program && i > 0)
                 json_array_append_new(list, json_string(":"));
-            json_array_append_new(list, make_text(*word));
+            json_array_append_new(list, json_of_text(*word));
         }
     return list;
 }
@@ -106,13 +93,13 @@ static char *make_status(const struct pg_command *command, const dragon_group_t 
 {
     uint64_t ran_ms = times->started_ms ? times->ended_ms - times->started_ms : 0;
     dragon_group_state_t state = group ? dragon_group_state(group) : DRAGON_GROUP_NEW;
-    json_t *root =
-        json_pack("{s:s, s:i, s:o, s:I, s:s, s:i, s:o, s:o, s:o, s:o, s:f}", "schema",
-                  "dragon-pg-status", "version", 1, "program", make_programs(command), "group",
-                  (json_int_t)(group ? dragon_group_id(group) : 0), "state",
-                  dragon_group_state_name(state), "exit_code", exit_code, "cause", make_text(cause),
-                  "ranks", make_ranks(group, nodes), "started", make_time(times->started), "ended",
-                  make_time(times->ended), "seconds", (double)ran_ms / 1000);
+    json_t *root = json_pack("{s:s, s:i, s:o, s:I, s:s, s:i, s:o, s:o, s:o, s:o, s:f}", "schema",
+                             "dragon-pg-status", "version", 1, "program", make_programs(command),
+                             "group", (json_int_t)(group ? dragon_group_id(group) : 0), "state",
+                             dragon_group_state_name(state), "exit_code", exit_code, "cause",
+                             json_of_text(cause), "ranks", make_ranks(group, nodes), "started",
+                             make_time(times->started), "ended", make_time(times->ended), "seconds",
+                             (double)ran_ms / 1000);
     char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(root);
     return text;

@@ -5,6 +5,8 @@
 
 #include "cli/pg.h"
 
+#include "cli/text.h"
+
 static const struct option_row rows[] = {
     {OPTIONS_SECTION, 0, NULL, NULL, NULL, "Ranks of a program"},
     {'n', 'n', "ntasks", "N", NULL, "how many (1; with --pmi one for each core)"},
@@ -80,9 +82,6 @@ struct name {
 static const struct name maps[] = {
     {"core", DRAGON_MAP_BLOCK},    {"block", DRAGON_MAP_BLOCK},        {"node", DRAGON_MAP_CYCLIC},
     {"cyclic", DRAGON_MAP_CYCLIC}, {"round-robin", DRAGON_MAP_CYCLIC}, {0}};
-static const struct name binds[] = {{"none", DRAGON_BIND_NONE},     {"core", DRAGON_BIND_CORE},
-                                    {"l3", DRAGON_BIND_L3},         {"numa", DRAGON_BIND_NUMA},
-                                    {"socket", DRAGON_BIND_SOCKET}, {0}};
 static const struct name fulls[] = {
     {"wait", DRAGON_FULL_WAIT}, {"fail", DRAGON_FULL_FAIL}, {"share", DRAGON_FULL_SHARE}, {0}};
 static const struct name failures[] = {{"stop", PG_FAILURE_STOP},
@@ -115,14 +114,12 @@ dragon_map_t pg_map_value(const char *name)
     return (dragon_map_t)value_of(maps, name);
 }
 
-const char *pg_bind_name(dragon_bind_t bind)
-{
-    return name_of(binds, (int)bind);
-}
-
 dragon_bind_t pg_bind_value(const char *name)
 {
-    return (dragon_bind_t)value_of(binds, name);
+    dragon_bind_t bind = DRAGON_BIND_NONE;
+    while (bind < DRAGON_BIND_SOCKET && strcmp(text_bind(bind), name) != 0)
+        bind++;
+    return bind;
 }
 
 const char *pg_full_name(dragon_full_t full)

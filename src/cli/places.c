@@ -8,6 +8,12 @@
 
 #include "base/base.h"
 
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
 size_t places_list(const char *places_out[PLACES_LIMIT])
 {
     const char *candidates[PLACES_LIMIT] = {getenv("TMPDIR"), getenv("XDG_RUNTIME_DIR"), "/tmp"};
@@ -20,4 +26,29 @@ size_t places_list(const char *places_out[PLACES_LIMIT])
             places_out[count++] = candidates[i];
     }
     return count;
+}
+
+bool places_is_name(const char *name)
+{
+    static const size_t length = sizeof PLACES_PREFIX - 1;
+    return strncmp(name, PLACES_PREFIX, length) == 0 && strlen(name) == length + PLACES_LETTERS;
+}
+
+bool places_is_ours(const struct stat *info)
+{
+    return S_ISDIR(info->st_mode) && info->st_uid == geteuid() && (info->st_mode & 07777) == 0700;
+}
+
+int places_try(const char *socket_path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(socket_path) >= sizeof address.sun_path)
+        return ENAMETOOLONG;
+    memcpy(address.sun_path, socket_path, strlen(socket_path) + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int problem =
+        fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0 ? 0 : errno;
+    if (fd >= 0)
+        close(fd);
+    return problem == EAGAIN ? 0 : problem; // more wait for it than it has room for
 }

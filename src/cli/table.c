@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Tables of dragon-info: cells are collected row by row, then printed with columns as wide as their widest
+// Tables: cells are collected row by row, then printed with columns as wide as their widest
 // cell. What comes from users (names of groups) may hold anything, so bytes that a terminal would obey
 // are replaced.
 #include "config.h"
 
-#include "cli/info.h"
+#include "cli/table.h"
+
+#include "base/base.h"
 
 #include <stdarg.h>
 
@@ -138,53 +140,4 @@ bool table_print(const struct table *table, FILE *file)
                    file);
     free(widths);
     return !ferror(file);
-}
-
-void text_size(uint64_t bytes, char *text, size_t room)
-{
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-    double value = (double)bytes;
-    size_t unit = 0;
-    while (value >= 1023.95 && unit + 1 < sizeof units / sizeof *units) {
-        value /= 1024;
-        unit++;
-    }
-    snprintf(text, room, "%.*f %s", unit == 0 ? 0 : 1, value, units[unit]);
-}
-
-void text_age(uint64_t ms, char *text, size_t room)
-{
-    unsigned long long seconds = ms / 1000, minutes = seconds / 60, hours = minutes / 60;
-    if (minutes == 0)
-        snprintf(text, room, "%llus", seconds);
-    else if (hours == 0)
-        snprintf(text, room, "%llum %llus", minutes, seconds % 60);
-    else if (hours < 48)
-        snprintf(text, room, "%lluh %llum", hours, minutes % 60);
-    else
-        snprintf(text, room, "%llud %lluh", hours / 24, hours % 24);
-}
-
-char *text_ranges(const bool *flags, uint32_t count)
-{
-    char *text = NULL;
-    size_t length;
-    FILE *file = open_memstream(&text, &length);
-    if (!file)
-        return NULL;
-    const char *comma = "";
-    for (uint32_t first = 0, last; first < count; first = last + 1) {
-        last = first;
-        if (!flags[first])
-            continue;
-        while (last + 1 < count && flags[last + 1])
-            last++;
-        fprintf(file, last > first ? "%s%u-%u" : "%s%u", comma, first, last);
-        comma = ",";
-    }
-    bool good = !ferror(file);
-    if (fclose(file) == 0 && good)
-        return text;
-    free(text);
-    return NULL;
 }

@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include "client/client.h"
+#include "place/lists.h"
 
 #include <signal.h>
 
@@ -195,8 +196,8 @@ bool place_read(const struct plan *plan, uint32_t rank, uint32_t template_base,
     if (!make_room(&text->cores, core_room) || !make_room(&text->gpus, gpu_room))
         return false;
     text->cores[0] = text->gpus[0] = 0;
-    core_list_format(slot.cores, slot.core_count, text->cores, core_room);
-    gpu_list_format(slot.units, slot.unit_count, text->gpus, gpu_room);
+    lists_format_cores(slot.cores, slot.core_count, text->cores, core_room);
+    lists_format_units(slot.units, slot.unit_count, text->gpus, gpu_room);
     *place_out = (dragon_rank_place_t){
         .node = plan_node(plan, rank),
         .process_template = template_base + plan_template_of(plan, rank),

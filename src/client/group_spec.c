@@ -178,16 +178,9 @@ static bool copy_stream(const struct stream_spec *from, struct stream_spec *copy
 static bool merge_env(const struct policy *shared, const struct dragon_template *from,
                       char ***env_out)
 {
-    struct policy edits = {0};
-    bool good = (!shared || policy_merge(&edits, &(struct policy){.env = shared->env})) &&
-                policy_merge(&edits, &(struct policy){.env = from->policy.env}) &&
-                policy_merge(&edits, &(struct policy){.env = from->env});
-    *env_out = edits.env;
-    edits.env = NULL;
-    policy_fini(&edits);
-    if (good && !*env_out)
-        *env_out = strv_alloc(0);
-    return good && *env_out;
+    *env_out = strv_alloc(0);
+    return *env_out && edits_merge(env_out, shared ? shared->env : NULL) &&
+           edits_merge(env_out, from->policy.env) && edits_merge(env_out, from->env);
 }
 
 static bool build_template(const struct member *member, const struct policy *base, bool added,
@@ -238,7 +231,7 @@ bool group_spec_build(const struct dragon_group *group, const struct member *mem
     spec.env = strv_copy(group->asked.env);
     spec.templates = calloc(count, sizeof *spec.templates);
     bool good = spec.name && spec.env && spec.templates && merge_base(group, &base) &&
-                policy_env_apply(&spec.env, base.env);
+                edits_apply(base.env, &spec.env);
     for (uint32_t i = 0; good && i < count; i++) {
         spec.template_count = i + 1;
         good = build_template(&members[i], &base, added, &spec.templates[i]);

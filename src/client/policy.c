@@ -5,11 +5,7 @@
 #include "config.h"
 
 #include "client/client.h"
-
-static bool name_is_bad(const char *name)
-{
-    return !name || !*name || strchr(name, '=');
-}
+#include "place/lists.h"
 
 dragon_err_t dragon_policy_create(dragon_policy_t **policy_out)
 {
@@ -46,13 +42,13 @@ void dragon_policy_destroy(dragon_policy_t *policy)
 static bool is_core_list(const char *text)
 {
     uint16_t cores[MACHINE_CORES_LIMIT];
-    return core_list_parse(text, MACHINE_CORES_LIMIT - 1, cores, MACHINE_CORES_LIMIT) > 0;
+    return lists_parse_cores(text, MACHINE_CORES_LIMIT - 1, cores, MACHINE_CORES_LIMIT) > 0;
 }
 
 static bool is_gpu_list(const char *text)
 {
     uint16_t units[MACHINE_GPUS_LIMIT * MACHINE_TILES];
-    return gpu_list_parse(text, units, MACHINE_GPUS_LIMIT * MACHINE_TILES) > 0;
+    return lists_parse_units(text, units, MACHINE_GPUS_LIMIT * MACHINE_TILES) > 0;
 }
 
 static bool is_host(const char *text)
@@ -151,9 +147,9 @@ dragon_err_t dragon_policy_set_memory(dragon_policy_t *policy, uint64_t bytes)
 
 dragon_err_t dragon_policy_set_env(dragon_policy_t *policy, const char *name, const char *value)
 {
-    if (name_is_bad(name))
+    if (!edit_is_name(name))
         return DRAGON_ERR_INVAL;
-    return policy_env_set(&policy->policy.env, name, value) ? DRAGON_OK : DRAGON_ERR_NOMEM;
+    return edits_set(&policy->policy.env, name, value) ? DRAGON_OK : DRAGON_ERR_NOMEM;
 }
 
 // ---- defaults for a block of code

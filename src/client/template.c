@@ -96,9 +96,9 @@ dragon_err_t dragon_template_set_cwd(dragon_template_t *process_template, const 
 dragon_err_t dragon_template_set_env(dragon_template_t *process_template, const char *name,
                                      const char *value)
 {
-    if (!name || !*name || strchr(name, '='))
+    if (!edit_is_name(name))
         return DRAGON_ERR_INVAL;
-    return policy_env_set(&process_template->env, name, value) ? DRAGON_OK : DRAGON_ERR_NOMEM;
+    return edits_set(&process_template->env, name, value) ? DRAGON_OK : DRAGON_ERR_NOMEM;
 }
 
 dragon_err_t dragon_template_set_policy(dragon_template_t *process_template,

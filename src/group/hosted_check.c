@@ -43,8 +43,7 @@ static char **template_env(const struct group_spec *spec, const struct template_
                            uint32_t number)
 {
     char **env = strv_copy(spec->env ? spec->env : (char *[]){NULL});
-    if (!env || !policy_env_apply(&env, template->policy.env) ||
-        !policy_env_apply(&env, template->env)) {
+    if (!env || !edits_apply(template->policy.env, &env) || !edits_apply(template->env, &env)) {
         strv_free(env);
         return NULL;
     }

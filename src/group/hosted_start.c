@@ -5,6 +5,7 @@
 
 #include "group/bind.h"
 #include "group/hosted.h"
+#include "place/lists.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -35,7 +36,7 @@ static bool set_cores(char ***env, const struct plan_slot *slot)
     char *text = malloc(room);
     if (!text)
         return false;
-    core_list_format(slot->cores, slot->core_count, text, room);
+    lists_format_cores(slot->cores, slot->core_count, text, room);
     bool good = env_set(env, "DRAGON_CORES", text);
     free(text);
     return good;

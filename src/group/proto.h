@@ -98,7 +98,7 @@ struct template_spec {
     struct policy policy; // merged
     char *cwd;            // owned, as all here
     char **argv;
-    char **env; // edits, as policy.env
+    char **env; // edits
     struct stream_spec in, out, err;
 };
 

@@ -118,6 +118,9 @@ dragon_err_t planner_try_empty(struct planner *planner);
 dragon_err_t want_read(struct planner *planner, const struct plan_template *asked,
                        struct wanted *wanted);
 void want_fini(struct wanted *wanted);
+// Whether the node has what the lists of its first `ranks` ranks name; notes it when others use some of it.
+dragon_err_t want_check_lists(struct planner *planner, const struct wanted *wanted, uint32_t node,
+                              uint32_t ranks);
 
 // plan_hosts.c: the nodes that `hosts` names, each once. The caller frees.
 dragon_err_t hosts_find(struct planner *planner, char *const *hosts, uint32_t **nodes_out,

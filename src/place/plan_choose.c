@@ -254,49 +254,6 @@ static void choose_gpus(struct picker *picker, uint32_t each)
 
 // ---- lists
 
-static dragon_err_t check_number(struct picker *picker, uint16_t number, bool unit)
-{
-    const struct machine *machine = picker->machine;
-    struct planner *planner = picker->planner;
-    const char *name = planner->ledger->nodes[picker->node].name;
-    uint32_t gpu = gpu_of_unit(number), tile = tile_of_unit(number);
-    if (!unit && number >= machine->core_count)
-        return planner_error(planner, DRAGON_ERR_INVAL,
-                             "core %u is not there: node %.64s has %u core%s, from 0", number, name,
-                             machine->core_count, plural(machine->core_count));
-    if (unit && machine->gpu_count == 0)
-        return planner_error(planner, DRAGON_ERR_INVAL, "GPU %u is not there: node %.64s has none",
-                             gpu, name);
-    if (unit && gpu >= machine->gpu_count)
-        return planner_error(planner, DRAGON_ERR_INVAL,
-                             "GPU %u is not there: node %.64s has %u GPU%s, from 0", gpu, name,
-                             machine->gpu_count, plural(machine->gpu_count));
-    if (unit && tile != GPU_WHOLE && tile >= machine->gpus[gpu].tiles)
-        return planner_error(planner, DRAGON_ERR_INVAL,
-                             "GPU %u.%u is not there: GPU %u of node %.64s has %u tile%s, from 0",
-                             gpu, tile, gpu, name, machine->gpus[gpu].tiles,
-                             plural(machine->gpus[gpu].tiles));
-    return DRAGON_OK;
-}
-
-// The lists that `count` ranks use: all must be there, and users that they have now are not of this template.
-static dragon_err_t check_lists(struct picker *picker, const struct number_lists *lists, bool units,
-                                uint32_t count)
-{
-    struct planner *planner = picker->planner;
-    uint32_t used = count < lists->count ? count : lists->count;
-    for (uint32_t i = 0; used && i < lists->first[used]; i++) {
-        uint16_t number = lists->numbers[i];
-        dragon_err_t err = check_number(picker, number, units);
-        if (err != DRAGON_OK)
-            return err;
-        if (units ? ledger_unit_users(planner->ledger, picker->node, number)
-                  : planner->ledger->nodes[picker->node].core_users[number])
-            planner->plan.shared = true;
-    }
-    return DRAGON_OK;
-}
-
 static uint32_t read_list(const struct number_lists *lists, uint32_t rank, uint16_t *numbers)
 {
     uint32_t list = rank % lists->count;
@@ -415,9 +372,7 @@ dragon_err_t choose_on_node(struct planner *planner, const struct wanted *wanted
     picker->planner = planner;
     picker->wanted = wanted;
     start_node(picker, node);
-    dragon_err_t err = check_lists(picker, &wanted->core_lists, false, count);
-    if (err == DRAGON_OK)
-        err = check_lists(picker, &wanted->unit_lists, true, count);
+    dragon_err_t err = want_check_lists(planner, wanted, node, count);
     if (err != DRAGON_OK)
         return err;
     struct piece *piece = &planner->pieces[planner->piece_count++];

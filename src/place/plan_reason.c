@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include "place/internal.h"
+#include "place/lists.h"
 
 #include <inttypes.h>
 
@@ -125,9 +126,9 @@ static dragon_err_t list_in_use(struct planner *planner, const struct wanted *wa
                 continue;
             *found_out = true;
             if (units)
-                gpu_list_format(&number, 1, name, sizeof name);
+                lists_format_units(&number, 1, name, sizeof name);
             else
-                core_list_format(&number, 1, name, sizeof name);
+                lists_format_cores(&number, 1, name, sizeof name);
             return planner_error(planner, planner->trial ? DRAGON_ERR_INVAL : DRAGON_ERR_FULL,
                                  "%u rank%s on listed %s: %s %s of node %.64s is %s", wanted->ranks,
                                  plural(wanted->ranks), units ? "GPUs" : "cores",

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What one template asks for, with its policy's lists and hosts read, and how many ranks "as many as fit" is.
+// What one template asks for, with its policy's lists and hosts read, how many ranks "as many as fit" is, and whether a
+// node has what is listed.
 #include "config.h"
 
 #include "place/internal.h"
+#include "place/lists.h"
 
 static void lists_fini(struct number_lists *lists)
 {
@@ -21,7 +23,7 @@ void want_fini(struct wanted *wanted)
 
 static int parse_cores(const char *text, uint16_t *numbers, size_t limit)
 {
-    return core_list_parse(text, MACHINE_CORES_LIMIT - 1, numbers, limit);
+    return lists_parse_cores(text, MACHINE_CORES_LIMIT - 1, numbers, limit);
 }
 
 static dragon_err_t read_lists(struct planner *planner, char *const *texts, const char *what,
@@ -101,7 +103,8 @@ dragon_err_t want_read(struct planner *planner, const struct plan_template *aske
     dragon_err_t err =
         read_lists(planner, policy->core_lists, "cores", parse_cores, &wanted->core_lists);
     if (err == DRAGON_OK)
-        err = read_lists(planner, policy->gpu_lists, "GPUs", gpu_list_parse, &wanted->unit_lists);
+        err =
+            read_lists(planner, policy->gpu_lists, "GPUs", lists_parse_units, &wanted->unit_lists);
     if (err == DRAGON_OK && policy->hosts && policy->hosts[0])
         err = hosts_find(planner, policy->hosts, &wanted->nodes, &wanted->node_count);
     if (err != DRAGON_OK)
@@ -114,4 +117,65 @@ dragon_err_t want_read(struct planner *planner, const struct plan_template *aske
         wanted->flags |= policy->gpus == 0 ? SLOT_HIDE_GPUS : 0;
     }
     return decide_ranks(planner, asked->ranks, wanted);
+}
+
+// ---- its lists on one node
+
+static dragon_err_t check_core(struct planner *planner, const struct ledger_node *node,
+                               uint16_t core)
+{
+    uint32_t count = node->machine->core_count;
+    if (core < count)
+        return DRAGON_OK;
+    return planner_error(planner, DRAGON_ERR_INVAL,
+                         "core %u is not there: node %.64s has %u core%s, from 0", core, node->name,
+                         count, plural(count));
+}
+
+static dragon_err_t check_unit(struct planner *planner, const struct ledger_node *node,
+                               uint16_t unit)
+{
+    const struct machine *machine = node->machine;
+    uint32_t gpu = gpu_of_unit(unit), tile = tile_of_unit(unit);
+    if (machine->gpu_count == 0)
+        return planner_error(planner, DRAGON_ERR_INVAL, "GPU %u is not there: node %.64s has none",
+                             gpu, node->name);
+    if (gpu >= machine->gpu_count)
+        return planner_error(planner, DRAGON_ERR_INVAL,
+                             "GPU %u is not there: node %.64s has %u GPU%s, from 0", gpu,
+                             node->name, machine->gpu_count, plural(machine->gpu_count));
+    uint32_t tiles = machine->gpus[gpu].tiles;
+    if (tile == GPU_WHOLE || tile < tiles)
+        return DRAGON_OK;
+    return planner_error(planner, DRAGON_ERR_INVAL,
+                         "GPU %u.%u is not there: GPU %u of node %.64s has %u tile%s, from 0", gpu,
+                         tile, gpu, node->name, tiles, plural(tiles));
+}
+
+// How many numbers of the lists `ranks` ranks use.
+static uint32_t numbers_used(const struct number_lists *lists, uint32_t ranks)
+{
+    return lists->count ? lists->first[ranks < lists->count ? ranks : lists->count] : 0;
+}
+
+dragon_err_t want_check_lists(struct planner *planner, const struct wanted *wanted, uint32_t node,
+                              uint32_t ranks)
+{
+    const struct ledger_node *here = &planner->ledger->nodes[node];
+    uint32_t cores = numbers_used(&wanted->core_lists, ranks);
+    uint32_t units = numbers_used(&wanted->unit_lists, ranks);
+    dragon_err_t err = DRAGON_OK;
+    for (uint32_t i = 0; err == DRAGON_OK && i < cores; i++) {
+        uint16_t core = wanted->core_lists.numbers[i];
+        err = check_core(planner, here, core);
+        if (err == DRAGON_OK && here->core_users[core])
+            planner->plan.shared = true;
+    }
+    for (uint32_t i = 0; err == DRAGON_OK && i < units; i++) {
+        uint16_t unit = wanted->unit_lists.numbers[i];
+        err = check_unit(planner, here, unit);
+        if (err == DRAGON_OK && ledger_unit_users(planner->ledger, node, unit))
+            planner->plan.shared = true;
+    }
+    return err;
 }

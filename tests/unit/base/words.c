@@ -41,3 +41,15 @@ Test(base_words, long_ones_are_left_alone)
     text[63] = other[63] = 0;
     cr_expect_eq(word_nearest(text, words, 1), other);
 }
+
+Test(base_words, hint_and_list)
+{
+    static const char *const words[] = {"core", "numa", "node"};
+    char text[40], brief[8];
+    cr_expect_str_eq(word_hint("nmua", words, 3, text, sizeof text), "; did you mean numa?");
+    cr_expect_str_eq(word_hint("socket", words, 3, text, sizeof text), "");
+    cr_expect_str_eq(words_join(words, 3, text, sizeof text), "core, numa and node");
+    cr_expect_str_eq(words_join(words, 1, text, sizeof text), "core");
+    cr_expect_str_eq(words_join(words, 0, text, sizeof text), "");
+    cr_expect_str_eq(words_join(words, 3, brief, sizeof brief), "core, n");
+}

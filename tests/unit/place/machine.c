@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include "made.h"
+#include "place/lists.h"
 
 #include <criterion/criterion.h>
 
@@ -221,7 +222,7 @@ Test(place_machine, shown_gpus)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct machine machine = machine_of(&rows[i]);
         uint16_t units[8];
-        int count = *rows[i].units ? gpu_list_parse(rows[i].units, units, 8) : 0;
+        int count = *rows[i].units ? lists_parse_units(rows[i].units, units, 8) : 0;
         char **env = NULL;
         cr_assert(count >= 0 && strv_push(&env, "HOME=/"));
         cr_assert(!*rows[i].before || strv_push(&env, rows[i].before));

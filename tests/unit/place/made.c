@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include "made.h"
+#include "place/lists.h"
 
 #include <criterion/criterion.h>
 #include <stdarg.h>
@@ -93,8 +94,8 @@ void made_text(const struct plan *plan, char *text, size_t room)
             add(text, room, &used, "?");
             continue;
         }
-        core_list_format(slot.cores, slot.core_count, cores, sizeof cores);
-        gpu_list_format(slot.units, slot.unit_count, units, sizeof units);
+        lists_format_cores(slot.cores, slot.core_count, cores, sizeof cores);
+        lists_format_units(slot.units, slot.unit_count, units, sizeof units);
         add(text, room, &used, "%s%s%s%s%s", cores, slot.unit_count ? "/" : "", units,
             slot.hide_gpus ? "-" : "", slot.shared ? "*" : "");
     }

@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include "made.h"
+#include "place/lists.h"
 
 #include <criterion/criterion.h>
 
@@ -197,7 +198,7 @@ struct asked {
 static void occupy(struct ledger *ledger, const char *cores)
 {
     uint16_t numbers[64];
-    int count = *cores ? core_list_parse(cores, 63, numbers, 64) : 0;
+    int count = *cores ? lists_parse_cores(cores, 63, numbers, 64) : 0;
     cr_assert_geq(count, 0);
     for (uint32_t node = 0; node < ledger->count; node++)
         for (int i = 0; i < count; i++)
