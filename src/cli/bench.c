@@ -45,15 +45,16 @@ static const char about[] =
     "             mpiexec -n 1\n"
     "  idle       memory and wake-ups of an agent that has nothing to do\n"
     "  spawn      64 and 256 ranks of true as one group, against posix_spawn and\n"
-    "             mpiexec -n 64\n"
+    "             mpiexec -n 64; the same with and without policies\n"
     "  mpi        an MPI hello of 2, 8 and 16 ranks, against mpiexec of the same MPI\n"
-    "  series     2,000 groups of one rank after another, and 1,000 MPI groups of\n"
-    "             two: rates, memory and descriptors in the first and in the last tenth\n\n"
-    "Ratios are times (less is better) or rates (more is better), as the unit says. A\n"
-    "busy machine makes all figures worthless: look at the load, of which a warning\n"
-    "is given. Outside a runtime one is started around the command. The exit code is 0\n"
-    "also when aims are missed, 1 when a figure could not be taken (one whose peer is\n"
-    "not installed is skipped), 125 when nothing could be.";
+    "  plan       plans of 10,000 nodes, computed and weighed, not launched\n"
+    "  series     10,000 groups of one rank after another, and 1,000 MPI groups of\n"
+    "             two: rates, memory and descriptors at the beginning and at the end\n\n"
+    "Ratios are times (less is better) or rates (more is better), as the unit says.\n"
+    "A busy machine makes all figures worthless: look at the load, of which a warning\n"
+    "is given. Outside a runtime one is started around the command. The exit code is\n"
+    "0 also when aims are missed, 1 when a figure could not be taken (one whose peer\n"
+    "is not installed is skipped), 125 when nothing could be.";
 
 static bool take_option(void *arg, int id, const char *value, dragon_error_t *error)
 {
