@@ -29,6 +29,7 @@ check "the agent is killed: each call says so" client_of agent
 is "dragon-run returns 125" "$run_code" 125
 like "and says why, once" '^1$' "$(grep -c '^dragon-' run.err)"
 check "dragon-run is killed: each call says so" client_of run
+wait_until "$LIMIT" grep -q '^dragon-' run.err # the agent is not our child
 like "the agent says why, once" '^1$' "$(grep -c '^dragon-' run.err)"
 no_leftovers "nothing is left"
 finish
