@@ -3,7 +3,7 @@
 // The life of groups: made, started, waited for, stopped, destroyed; and what is known of them.
 #include "config.h"
 
-#include "client/client.h"
+#include "client/group.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -4,7 +4,7 @@
 // also what turns the loop; then the events behind its own are told from there.
 #include "config.h"
 
-#include "client/client.h"
+#include "client/group.h"
 
 struct event {
     struct event *next;

@@ -5,7 +5,7 @@
 // sent to each node that has readers, and goes on as fast as the slowest of them.
 #include "config.h"
 
-#include "client/client.h"
+#include "client/group.h"
 
 static void send_input(const struct dragon_group *group, uint32_t node, int rank, const void *data,
                        size_t length)

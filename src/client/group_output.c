@@ -5,7 +5,7 @@
 // is given back to the node that sent it.
 #include "config.h"
 
-#include "client/client.h"
+#include "client/group.h"
 
 enum {
     CREDIT_STEP = 16 << 10,   // smaller grants are not worth a message

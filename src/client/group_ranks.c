@@ -3,7 +3,7 @@
 // The ranks of a group: added before and while it runs, removed, planned; where they are and how they do.
 #include "config.h"
 
-#include "client/client.h"
+#include "client/group.h"
 #include "place/lists.h"
 
 #include <signal.h>

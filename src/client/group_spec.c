@@ -4,7 +4,7 @@
 // over the group's, over the defaults that were pushed.
 #include "config.h"
 
-#include "client/client.h"
+#include "client/group.h"
 
 #include <signal.h>
 

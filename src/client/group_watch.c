@@ -4,7 +4,7 @@
 // each group; then it sends the group's reports and its end, and further handles find the run here.
 #include "config.h"
 
-#include "client/client.h"
+#include "client/group.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -51,15 +51,7 @@ static bool unpack_ranks(struct run *run, struct unpack *unpack)
             return false;
         const struct plan *part = run_part_of(run, rank, &base);
         run->ranks[rank] = (struct known_rank){
-            .status =
-                {
-                    .node = part ? plan_node(part, rank) : 0,
-                    .pid = state.pid,
-                    .ended = state.ended,
-                    .exit_code = state.code,
-                    .restarts = state.restarts,
-                    .removed = state.removed,
-                },
+            .status = status_of(&state, part ? plan_node(part, rank) : 0),
             .known = state.pid != 0 || state.ended || state.code >= 0,
             .up = state.pid != 0 && !state.ended,
         };
@@ -70,8 +62,7 @@ static bool unpack_ranks(struct run *run, struct unpack *unpack)
 static bool unpack_run(struct run *run, struct unpack *unpack)
 {
     struct watch_record record;
-    if (!watch_record_unpack(unpack, &record) || record.state > DRAGON_GROUP_ENDED ||
-        record.size > PLAN_RANK_LIMIT)
+    if (!watch_record_unpack(unpack, &record))
         return false;
     run->state = record.state;
     run->pmi = record.pmi;

@@ -4,8 +4,11 @@
 // a text says is checked here as far as it can be without knowing the nodes.
 #include "config.h"
 
-#include "client/client.h"
+#include "client/runtime.h"
+#include "client/template.h"
 #include "place/lists.h"
+
+#include <dragon/system.h>
 
 dragon_err_t dragon_policy_create(dragon_policy_t **policy_out)
 {

@@ -5,7 +5,9 @@
 // `on_answer` undoes what it brings, so nothing runs that nobody knows of.
 #include "config.h"
 
-#include "client/client.h"
+#include "client/request.h"
+
+#include "client/run.h"
 
 #include <signal.h>
 

@@ -7,7 +7,9 @@
 // more: the agent still sends what it was once asked for, and a new handle finds it here.
 #include "config.h"
 
-#include "client/client.h"
+#include "client/run.h"
+
+#include "client/group.h"
 
 #include <signal.h>
 

@@ -5,7 +5,7 @@
 // called between the turns of the loop, so that they may turn it themselves.
 #include "config.h"
 
-#include "client/client.h"
+#include "client/group.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,7 +3,9 @@
 // The system: one answer of node 0, made into a picture that needs neither the message nor the runtime.
 #include "config.h"
 
-#include "client/client.h"
+#include "client/group.h"
+
+#include <dragon/system.h>
 
 enum { CHUNK_BYTES = 64 << 10 };
 
@@ -195,14 +197,7 @@ static bool take_ranks(struct seen_group *group, struct unpack *unpack)
     for (uint32_t i = 0; i < count; i++) {
         if (!rank_state_unpack(unpack, &state))
             return false;
-        group->ranks[i].status = (dragon_rank_status_t){
-            .node = group->ranks[i].place.node,
-            .pid = state.pid,
-            .ended = state.ended,
-            .exit_code = state.code,
-            .restarts = state.restarts,
-            .removed = state.removed,
-        };
+        group->ranks[i].status = status_of(&state, group->ranks[i].place.node);
     }
     return true;
 }
@@ -211,8 +206,7 @@ static bool take_group(struct dragon_system *system, const struct dragon_runtime
                        struct unpack *unpack)
 {
     struct group_record record;
-    if (!group_record_unpack(unpack, &record) || record.state > DRAGON_GROUP_ENDED ||
-        record.size > PLAN_RANK_LIMIT)
+    if (!group_record_unpack(unpack, &record))
         return false;
     struct seen_group *group = &system->groups[system->group_count++];
     *group = (struct seen_group){.info = {

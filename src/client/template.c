@@ -3,7 +3,7 @@
 // Process templates: a program, its arguments, and how it is to be run.
 #include "config.h"
 
-#include "client/client.h"
+#include "client/template.h"
 
 #include <errno.h>
 #include <unistd.h>

@@ -6,7 +6,9 @@
 #ifndef TESTS_UNIT_CLIENT_AGENT_H
 #define TESTS_UNIT_CLIENT_AGENT_H
 
-#include "client/client.h"
+#include "client/group.h"
+
+#include <dragon/dragon.h>
 
 #include <criterion/criterion.h>
 #include <poll.h>

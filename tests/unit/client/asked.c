@@ -3,7 +3,7 @@
 // Policies and templates as users make them: what they take, and what they refuse without being changed.
 #include "config.h"
 
-#include "client/client.h"
+#include "client/group.h"
 
 #include <criterion/criterion.h>
 #include <unistd.h>
