@@ -200,8 +200,7 @@ static bool copy_nodes(struct agent *agent)
     for (uint32_t i = 0; agent->nodes && i < start->count; i++)
         agent->nodes[i] = (struct tree_node){.name = (char *)start->nodes[i].name,
                                              .host_key = (char *)start->nodes[i].host_key,
-                                             .addresses = start->nodes[i].addresses,
-                                             .cores = start->nodes[i].cores};
+                                             .addresses = start->nodes[i].addresses};
     return agent->nodes != NULL;
 }
 

@@ -63,7 +63,6 @@ void control_start_pack(struct pack *pack, const struct control_start *start)
     for (uint32_t i = 0; i < start->count; i++) {
         pack_str(pack, start->nodes[i].name);
         pack_str(pack, start->nodes[i].host_key);
-        pack_u32(pack, start->nodes[i].cores);
         pack_strv(pack, start->nodes[i].addresses);
     }
 }
@@ -84,10 +83,7 @@ static bool unpack_nodes(struct unpack *unpack, struct control_start *start)
         struct control_node *node = &start->nodes[i];
         node->name = unpack_str(unpack);
         node->host_key = unpack_str(unpack);
-        node->cores = unpack_u32(unpack);
         node->addresses = unpack_strv(unpack, ADDRESSES_LIMIT);
-        if (node->cores == 0)
-            unpack->failed = true;
     }
     return start->nodes != NULL;
 }

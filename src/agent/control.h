@@ -40,7 +40,6 @@ bool control_ready_unpack(struct unpack *unpack,
 
 struct control_node {
     const char *name, *host_key;
-    uint32_t cores;   // its share
     char **addresses; // owned when unpacked
 };
 

@@ -8,7 +8,6 @@
 #include "config.h"
 
 #include "cli/run.h"
-#include "place/plan.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -207,19 +206,15 @@ static void free_nodes(struct control_node *nodes, uint32_t count)
     free(nodes);
 }
 
-// `places` on the hosts.
-static struct control_node *make_nodes(const struct offer *offers, uint32_t count,
-                                       const struct place_among *places)
+static struct control_node *make_nodes(const struct offer *offers, uint32_t count)
 {
     struct place_among *names = number_equals(offers, count, host_of);
     struct control_node *nodes = names ? calloc(count, sizeof *nodes) : NULL;
     bool good = nodes != NULL;
     for (uint32_t i = 0; good && i < count; i++) {
-        uint32_t first;
         nodes[i] = (struct control_node){
             .name = node_name(offers[i].host, names[i]),
             .host_key = offers[i].host_key,
-            .cores = plan_divide_cores(offers[i].cores, places[i].index, places[i].count, &first),
             .addresses = offers[i].addresses,
         };
         good = nodes[i].name != NULL;
@@ -265,7 +260,7 @@ static bool send_start(struct run *run, const struct offer *offers,
         .head_group = run->foreground ? getpgrp() : 0,
         .cwd = cwd,
         .head = run->rank == 0 ? run->options.program : none,
-        .nodes = make_nodes(offers, run->size, places),
+        .nodes = make_nodes(offers, run->size),
     };
     bool good = cwd && start.nodes;
     if (!good)

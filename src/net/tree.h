@@ -20,7 +20,6 @@ struct tree_node {
     char *name;       // unique in the runtime
     char *host_key;   // equal for nodes of one host
     char **addresses; // see net/address.h
-    uint32_t cores;
 };
 
 struct tree_options {

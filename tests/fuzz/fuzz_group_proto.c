@@ -161,7 +161,7 @@ static void try_exchange(const uint8_t *data, size_t size)
     static char name[] = "n0";
     struct tree_node nodes[NODES];
     for (int i = 0; i < NODES; i++)
-        nodes[i] = (struct tree_node){.name = name, .host_key = name, .cores = 1};
+        nodes[i] = (struct tree_node){.name = name, .host_key = name};
     struct tree_options options = {.nodes = nodes,
                                    .count = NODES,
                                    .fanout = 2,

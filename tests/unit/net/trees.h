@@ -106,7 +106,7 @@ static inline void trees_init(struct trees *trees, uint32_t count, uint32_t fano
         struct trees_node *node = &trees->at[i];
         *node =
             (struct trees_node){.trees = trees, .here = i, .secret = trees_secret, .listen_fd = -1};
-        trees->nodes[i] = (struct tree_node){.host_key = "host", .cores = 1};
+        trees->nodes[i] = (struct tree_node){.host_key = "host"};
         cr_assert(asprintf(&trees->nodes[i].name, "n%u", i) > 0);
         if (count > 1)
             node->listen_fd = address_listen(NULL, true, &trees->nodes[i].addresses, NULL);
