@@ -10,30 +10,52 @@
 
 enum { FAILURE_GRACE_MS = 1000, BACKOFF_MOST_MS = 30000 };
 
-// A node's name is its host's, with "-1" and so on when several nodes share the host.
-static char *host_of(const struct tree *tree, uint32_t node)
+static int compare_hosts(const void *a, const void *b)
 {
-    const struct tree_node *entry = tree_node(tree, node);
-    char *host = strdup(entry->name);
-    bool alone = true;
-    for (uint32_t i = 0; alone && i < tree_count(tree); i++)
-        alone = i == node || strcmp(tree_node(tree, i)->host_key, entry->host_key) != 0;
-    char *dash = host && !alone ? strrchr(host, '-') : NULL;
+    const struct tree_node *const *x = a, *const *y = b;
+    return strcmp((*x)->host_key, (*y)->host_key);
+}
+
+// A node's name is its host's, with "-1" and so on when several nodes share the host.
+static char *host_of(const struct tree_node *node, bool shares_host)
+{
+    char *host = strdup(node->name);
+    char *dash = host && shares_host ? strrchr(host, '-') : NULL;
     if (dash)
         *dash = 0;
     return host;
 }
 
+// Sets a flag for each node that shares its host. False: out of memory.
+static bool find_shared(const struct tree *tree, bool *shares)
+{
+    const struct tree_node *first = tree_node(tree, 0);
+    size_t count = tree_count(tree);
+    const struct tree_node **sorted = calloc(count, sizeof *sorted);
+    if (!sorted)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = first + i;
+    qsort(sorted, count, sizeof *sorted, compare_hosts);
+    for (size_t i = 1; i < count; i++)
+        if (compare_hosts(&sorted[i - 1], &sorted[i]) == 0)
+            shares[sorted[i - 1] - first] = shares[sorted[i] - first] = true;
+    free(sorted);
+    return true;
+}
+
 static bool name_hosts(struct leader *leader)
 {
     struct tree *tree = leader->options.tree;
+    bool *shares = calloc(tree_count(tree), sizeof *shares);
     leader->hosts = strv_alloc(tree_count(tree));
-    for (uint32_t i = 0; leader->hosts && i < tree_count(tree); i++) {
-        leader->hosts[i] = host_of(tree, i);
-        if (!leader->hosts[i])
-            return false;
+    bool good = shares && leader->hosts && find_shared(tree, shares);
+    for (uint32_t i = 0; good && i < tree_count(tree); i++) {
+        leader->hosts[i] = host_of(tree_node(tree, i), shares[i]);
+        good = leader->hosts[i] != NULL;
     }
-    return leader->hosts != NULL;
+    free(shares);
+    return good;
 }
 
 struct leader *leader_create(const struct groups_options *options, struct exchanges *exchanges)
