@@ -42,7 +42,7 @@ static int spawn_head(struct head *head, const struct head_options *options, con
         err_set_errno(error, problem, "cannot run the program in %s", options->cwd);
     else
         err_set_errno(error, problem, "cannot run \"%s\"", options->argv[0]);
-    return step == SPAWN_EXEC ? spawn_exit_code(problem) : 125;
+    return step == SPAWN_EXEC ? err_exit_code(problem) : 125;
 }
 
 int head_start(struct head *head, struct children *children, const struct head_options *options,
@@ -58,7 +58,7 @@ int head_start(struct head *head, struct children *children, const struct head_o
     int problem = spawn_find(options->argv[0], env_get(env, "PATH"), options->cwd, &path);
     if (problem) {
         err_set_errno(error, problem, "cannot run \"%s\"", options->argv[0]);
-        code = spawn_exit_code(problem);
+        code = err_exit_code(problem);
     } else if (!env_set(&env, "DRAGON_RUNTIME", options->socket_path))
         err_set(error, DRAGON_ERR_NOMEM, "out of memory");
     else

@@ -100,3 +100,21 @@ dragon_err_t err_from_errno(int errno_value)
         return DRAGON_ERR_SYS;
     }
 }
+
+int err_exit_code(int errno_value)
+{
+    switch (errno_value) {
+    case ENOENT:
+    case ENOTDIR:
+        return 127;
+    case EACCES:
+    case EISDIR:
+    case ELOOP:
+    case ENOEXEC:
+    case EPERM:
+    case ETXTBSY:
+        return 126;
+    default:
+        return 125;
+    }
+}

@@ -19,4 +19,8 @@ __attribute__((format(printf, 3, 4))) dragon_err_t err_set_errno(dragon_error_t 
 // The code for an errno value: DRAGON_ERR_SYS for what has no nearer one.
 dragon_err_t err_from_errno(int errno_value);
 
+// What a shell exits with when a program cannot be run for this reason: 127 it is not there, 126 it is no program or
+// not ours to run, 125 the system has no room for it.
+int err_exit_code(int errno_value);
+
 #endif

@@ -117,13 +117,9 @@ dragon_err_t dragon_template_set_policy(dragon_template_t *process_template,
 // Each {word} is one that a file's name may have; a single brace is none.
 static bool is_pattern(const char *text)
 {
-    static const char *const words[] = {"{rank}", "{node}", "{host}", "{group}", "{template}"};
     while ((text = strpbrk(text, "{}"))) {
-        size_t length = 0;
-        for (size_t i = 0; i < sizeof words / sizeof *words && length == 0; i++)
-            if (strncmp(text, words[i], strlen(words[i])) == 0)
-                length = strlen(words[i]);
-        if (length == 0)
+        size_t length;
+        if (stream_word_at(text, &length) == STREAM_WORDS)
             return false;
         text += length;
     }

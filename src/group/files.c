@@ -6,6 +6,8 @@
 
 #include "group/files.h"
 
+#include "group/proto.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -45,37 +47,32 @@ void files_destroy(struct files *files)
 
 // ---- names
 
-// Writes what the word of `length` characters stands for. False: it is none.
-static bool word_print(FILE *out, const char *word, size_t length, const struct file_words *words)
+static void word_print(FILE *out, enum stream_word word, const struct file_words *words)
 {
-    struct {
-        const char *name;
-        uint64_t value;
-    } numbers[] = {{"rank", words->rank},
-                   {"node", words->node},
-                   {"group", words->group},
-                   {"template", words->template_number}};
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        if (strlen(numbers[i].name) == length && strncmp(word, numbers[i].name, length) == 0)
-            return fprintf(out, "%llu", (unsigned long long)numbers[i].value) > 0;
-    if (length != strlen("host") || strncmp(word, "host", length) != 0)
-        return false;
-    fputs(words->host, out);
-    return true;
+    const uint64_t numbers[STREAM_WORDS] = {[WORD_RANK] = words->rank,
+                                            [WORD_NODE] = words->node,
+                                            [WORD_GROUP] = words->group,
+                                            [WORD_TEMPLATE] = words->template_number};
+    if (word == WORD_HOST)
+        fputs(words->host, out);
+    else
+        fprintf(out, "%llu", (unsigned long long)numbers[word]);
 }
 
 // NULL: the whole was printed; else the word that nobody knows.
 static const char *name_print(FILE *out, const char *pattern, const struct file_words *words)
 {
-    for (const char *at = pattern; *at; at++) {
-        const char *end = *at == '{' ? strchr(at, '}') : NULL;
-        if (!end) {
-            fputc(*at, out);
+    for (const char *at = pattern; *at;) {
+        size_t length;
+        if (*at != '{' || !strchr(at, '}')) {
+            fputc(*at++, out);
             continue;
         }
-        if (!word_print(out, at + 1, (size_t)(end - at - 1), words))
+        enum stream_word word = stream_word_at(at, &length);
+        if (word == STREAM_WORDS)
             return at;
-        at = end;
+        word_print(out, word, words);
+        at += length;
     }
     return NULL;
 }
@@ -97,11 +94,12 @@ dragon_err_t file_name(const char *pattern, const char *cwd, const struct file_w
         return err_set(error, DRAGON_ERR_NOMEM, "out of memory");
     }
     if (unknown) {
+        char known[80];
         free(path);
         return err_set(error, DRAGON_ERR_INVAL,
-                       "%.*s in the file name %.100s is unknown; there are {rank}, {node}, {host}, "
-                       "{group} and {template}",
-                       (int)strcspn(unknown, "}") + 1, unknown, pattern);
+                       "%.*s in the file name %.100s is unknown; there are %s",
+                       (int)strcspn(unknown, "}") + 1, unknown, pattern,
+                       words_join(stream_words, STREAM_WORDS, known, sizeof known));
     }
     *path_out = path;
     return DRAGON_OK;

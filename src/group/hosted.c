@@ -7,7 +7,7 @@
 
 #include <signal.h>
 
-enum { STUCK_MS = 5000, STARTS_A_TURN = 16 };
+enum { STUCK_MS = 5000 };
 
 struct rank *hosted_find_rank(const struct hosted *hosted, uint32_t number,
                               struct hosted_part **part_out)

@@ -84,7 +84,7 @@ void hosted_send_reports(void *hosted);
 bool hosted_add_input(struct hosted *hosted, int32_t rank, const void *data, size_t length);
 bool hosted_make_input(struct hosted *hosted, struct rank *rank, bool alone);
 
-// hosted_mpi.c: registers the group's first part. on_ready of it follows.
+// hosted_mpi.c: registers the group's first part; hosted_part_ready follows. False with the reason: it does not.
 bool hosted_prepare_mpi(struct hosted *hosted, struct hosted_part *part, dragon_error_t *error);
 
 #endif

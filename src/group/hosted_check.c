@@ -67,7 +67,7 @@ static bool check_program(struct check *check, const struct template_spec *templ
         spawn_find(template->argv[0], env_get(here->env, "PATH"), template->cwd, &here->path);
     if (problem == 0)
         return true;
-    int code = spawn_exit_code(problem);
+    int code = err_exit_code(problem);
     return missing(check, code, "cannot run \"%.300s\" on %s: %s", template->argv[0], check->node,
                    code == 127 ? "there is no such program" : strerror(problem));
 }
@@ -100,19 +100,25 @@ static bool check_template(struct check *check, uint32_t number)
 
 // ---- files
 
-static bool rank_file_name(struct check *check, const struct rank *rank, const char *pattern,
-                           char **path_out)
+dragon_err_t hosted_file_name(const struct hosted_part *part, const struct rank *rank,
+                              const struct stream_spec *stream, char **path_out,
+                              dragon_error_t *error)
 {
-    const struct hosted *hosted = check->part->hosted;
-    dragon_error_t error;
-    uint32_t number = plan_template_of(&check->part->plan, rank->number);
+    const struct hosted *hosted = part->hosted;
+    uint32_t number = plan_template_of(&part->plan, rank->number);
     struct file_words words = {.group = hosted->group,
                                .rank = rank->number,
                                .node = tree_here(hosted->host->options.tree),
                                .template_number = number,
                                .host = hosted->host->name};
-    if (file_name(pattern, check->part->spec.templates[number].cwd, &words, path_out, &error) ==
-        DRAGON_OK)
+    return file_name(stream->path, part->spec.templates[number].cwd, &words, path_out, error);
+}
+
+static bool rank_file_name(struct check *check, const struct rank *rank,
+                           const struct stream_spec *stream, char **path_out)
+{
+    dragon_error_t error;
+    if (hosted_file_name(check->part, rank, stream, path_out, &error) == DRAGON_OK)
         return true;
     return missing(check, 125, "%s: rank %u: %s", check->node, rank->number, error.text);
 }
@@ -124,7 +130,7 @@ static bool open_output(struct check *check, const struct rank *rank,
     char *path;
     if (stream->kind != STREAM_FILE)
         return true;
-    if (!rank_file_name(check, rank, stream->path, &path))
+    if (!rank_file_name(check, rank, stream, &path))
         return false;
     dragon_err_t err = file_open(check->part->hosted->files, path, file_out, &error);
     free(path);
@@ -139,7 +145,7 @@ static bool check_input(struct check *check, const struct rank *rank,
     char *path;
     if (stream->kind != STREAM_FILE)
         return true;
-    if (!rank_file_name(check, rank, stream->path, &path))
+    if (!rank_file_name(check, rank, stream, &path))
         return false;
     int fd = file_open_input(path), problem = errno;
     if (fd >= 0)

@@ -7,8 +7,6 @@
 
 #include <signal.h>
 
-enum { STARTS_A_TURN = 16 };
-
 // ---- starting
 
 static void start_some(void *arg)
@@ -111,7 +109,8 @@ static void prepare(struct hosted_part *part)
         join_start(part, 0, NULL);
     else if (part->hosted->mpi_job)
         hosted_part_ready(part, "ranks cannot be added to an MPI group");
-    else if (!hosted_prepare_mpi(part->hosted, part, &error)) // else it goes on in on_ready
+    else if (!hosted_prepare_mpi(part->hosted, part,
+                                 &error)) // else it goes on in hosted_part_ready
         hosted_part_ready(part, error.text);
 }
 

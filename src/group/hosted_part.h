@@ -14,6 +14,8 @@
 #include "group/proto.h"
 #include "group/rank.h"
 
+enum { STARTS_A_TURN = 16 }; // of ranks of one part, so that the loop goes round between them
+
 struct hosted;
 
 // A template as its ranks here need it.
@@ -64,8 +66,12 @@ static inline struct template_spec *hosted_template_of(const struct hosted_part 
 // hosted_check.c: looks at what the ranks of this node need, and opens their files. False: `code` for the client
 // and a text.
 bool hosted_check(struct hosted_part *part, int *code_out, char *text, size_t room);
+// The file that a stream of the rank is; the caller frees. Errors as of file_name.
+dragon_err_t hosted_file_name(const struct hosted_part *part, const struct rank *rank,
+                              const struct stream_spec *stream, char **path_out,
+                              dragon_error_t *error);
 
-// hosted_start.c: the `local`-th rank of this node, now. What becomes of it is reported.
+// hosted_start.c: starts a rank of the part now. What becomes of it is reported.
 void hosted_start_rank(struct hosted_part *part, struct rank *rank);
 
 #endif

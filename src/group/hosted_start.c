@@ -67,15 +67,8 @@ static bool make_env(struct start *start)
 
 static int open_input_file(struct start *start)
 {
-    const struct hosted *hosted = start->part->hosted;
-    struct file_words words = {.group = hosted->group,
-                               .rank = start->rank->number,
-                               .node = tree_here(hosted->host->options.tree),
-                               .template_number =
-                                   plan_template_of(&start->part->plan, start->rank->number),
-                               .host = hosted->host->name};
     char *path;
-    if (file_name(start->template->in.path, start->template->cwd, &words, &path, NULL) != DRAGON_OK)
+    if (hosted_file_name(start->part, start->rank, &start->template->in, &path, NULL) != DRAGON_OK)
         return ENOMEM;
     start->input_fd = file_open_input(path);
     int problem = start->input_fd < 0 ? errno : 0;

@@ -4,7 +4,7 @@
 //
 //     part_place      plan; there is no room: wait in the queue, in the order of asking, or fail
 //                     there is: the nodes prepare, which is the start exchange
-//     part_ready      all nodes have said that they can: the ranks run
+//     leader_on_started  all nodes have said that they can: the ranks run
 //     part_fail       they have not, or too late, or it is not wanted any more
 //
 // Who may share, or does not want to wait, is not held up by the queue.

@@ -8,6 +8,21 @@
 
 #include <signal.h>
 
+const char *const stream_words[STREAM_WORDS] = {
+    [WORD_RANK] = "{rank}",   [WORD_NODE] = "{node}",         [WORD_HOST] = "{host}",
+    [WORD_GROUP] = "{group}", [WORD_TEMPLATE] = "{template}",
+};
+
+enum stream_word stream_word_at(const char *text, size_t *length_out)
+{
+    enum stream_word word = 0;
+    while (word < STREAM_WORDS &&
+           strncmp(text, stream_words[word], strlen(stream_words[word])) != 0)
+        word++;
+    *length_out = word < STREAM_WORDS ? strlen(stream_words[word]) : 0;
+    return word;
+}
+
 static void stream_spec_pack(struct pack *pack, const struct stream_spec *stream)
 {
     pack_u8(pack, stream->kind);

@@ -88,6 +88,12 @@ enum stream_kind {
     STREAM_KINDS,
 };
 
+// What a file's name may have in braces, {rank} and so on, and the names of these words.
+enum stream_word { WORD_RANK, WORD_NODE, WORD_HOST, WORD_GROUP, WORD_TEMPLATE, STREAM_WORDS };
+extern const char *const stream_words[STREAM_WORDS];
+// Which one the text begins with, "{rank}" and so on; STREAM_WORDS: none.
+enum stream_word stream_word_at(const char *text, size_t *length_out);
+
 struct stream_spec {
     uint8_t kind; // enum stream_kind
     char *path;   // owned, with {rank} and so on in it; "" unless STREAM_FILE

@@ -5,8 +5,6 @@
 
 #include "group/proto.h"
 
-#include <errno.h>
-
 // ---- ranks
 
 void rank_report_pack(struct pack *pack, const struct rank_report *report)
@@ -36,24 +34,6 @@ bool rank_report_unpack(struct unpack *unpack, struct rank_report *report_out)
     return true;
 }
 
-static int code_of_failed_start(int problem)
-{
-    switch (problem) {
-    case ENOENT:
-    case ENOTDIR:
-        return 127;
-    case EACCES:
-    case EISDIR:
-    case ELOOP:
-    case ENOEXEC:
-    case EPERM:
-    case ETXTBSY:
-        return 126;
-    default:
-        return 125;
-    }
-}
-
 int rank_report_code(const struct rank_report *report)
 {
     switch ((enum rank_end)report->end) {
@@ -63,7 +43,7 @@ int rank_report_code(const struct rank_report *report)
     case RANK_STUCK:
         return 125;
     case RANK_NOT_STARTED:
-        return code_of_failed_start(report->value);
+        return err_exit_code(report->value);
     default:
         return report->value;
     }

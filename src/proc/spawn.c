@@ -220,8 +220,3 @@ int spawn_find(const char *name, const char *path_list, const char *cwd, char **
             return answer;
     }
 }
-
-int spawn_exit_code(int errno_value)
-{
-    return errno_value == ENOENT || errno_value == ENOTDIR ? 127 : 126;
-}

@@ -48,7 +48,4 @@ int spawn_start(const struct spawn *spawn, pid_t *pid_out, enum spawn_step *step
 // *path_out (the caller frees), ENOENT, or EACCES for what is there but cannot be run.
 int spawn_find(const char *name, const char *path_list, const char *cwd, char **path_out);
 
-// The exit code a shell gives for an errno of spawn_find or of SPAWN_EXEC: 127 not found, else 126.
-int spawn_exit_code(int errno_value);
-
 #endif

@@ -107,3 +107,13 @@ Test(base_err, errno_values_and_their_codes)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         cr_expect_eq(err_from_errno(rows[i].problem), rows[i].code, "errno %d", rows[i].problem);
 }
+
+Test(base_err, exit_codes_of_programs_that_cannot_be_run)
+{
+    static const int missing[] = {ENOENT, ENOTDIR}, refused[] = {EACCES, EISDIR, ENOEXEC};
+    for (size_t i = 0; i < sizeof missing / sizeof *missing; i++)
+        cr_expect_eq(err_exit_code(missing[i]), 127, "errno %d", missing[i]);
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        cr_expect_eq(err_exit_code(refused[i]), 126, "errno %d", refused[i]);
+    cr_expect_eq(err_exit_code(ENOMEM), 125);
+}

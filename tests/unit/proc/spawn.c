@@ -490,11 +490,3 @@ Test(proc_spawn, find)
     cr_expect_eq(find("here", "", NULL, "here"), 0);
     cr_expect_eq(find("a/both", "", NULL, "a/both"), 0);
 }
-
-Test(proc_spawn, exit_codes_of_problems)
-{
-    cr_expect_eq(spawn_exit_code(ENOENT), 127);
-    cr_expect_eq(spawn_exit_code(ENOTDIR), 127);
-    cr_expect_eq(spawn_exit_code(EACCES), 126);
-    cr_expect_eq(spawn_exit_code(ENOMEM), 126);
-}
