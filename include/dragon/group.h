@@ -99,7 +99,7 @@ DRAGON_API dragon_err_t dragon_group_start_process(dragon_runtime_t *runtime, ch
  * dragon_group_start holds for them, and after an error nothing has changed.
  *
  * STATE: an MPI group that runs, a group that is queued, starting or stopping, or one that was attached. NOMEM.
- * TOO_BIG: too many ranks. */
+ * TOO_BIG: too many ranks or templates. CLOSED: it has ended meanwhile. */
 DRAGON_API dragon_err_t dragon_group_add(dragon_group_t *group,
                                          const dragon_template_t *process_template, uint32_t ranks,
                                          dragon_error_t *error);
@@ -116,7 +116,10 @@ DRAGON_API dragon_err_t dragon_group_add(dragon_group_t *group,
 DRAGON_API dragon_err_t dragon_group_start(dragon_group_t *group, dragon_error_t *error);
 
 /* The same without waiting: what comes of it is seen in dragon_group_state and as events. When it fails the
- * state is ENDED and dragon_group_exit_code and dragon_group_cause tell. STATE: it runs. NOMEM. */
+ * state is ENDED and dragon_group_exit_code and dragon_group_cause tell.
+ *
+ * INVAL: it has no ranks, or is an MPI group with restart. STATE: it runs, or was attached. NOMEM.
+ * TOO_BIG: its templates and environment take more than 64 MiB. PEER: the runtime has ended. */
 DRAGON_API dragon_err_t dragon_group_submit(dragon_group_t *group, dragon_error_t *error);
 
 /* Waits until all ranks have ended and their output is written; timeout_ms DRAGON_FOREVER: without
@@ -138,6 +141,7 @@ DRAGON_API void dragon_group_destroy(dragon_group_t *group);
 /* For dragon-info; without it the name of its first program. */
 DRAGON_API dragon_err_t dragon_group_set_name(dragon_group_t *group, const char *name);
 
+/* NULL: none. */
 DRAGON_API dragon_err_t dragon_group_set_policy(dragon_group_t *group,
                                                 const dragon_policy_t *policy);
 /* The ranks are one MPI program (of several templates too): they get PMIx and PMI-1. */
@@ -145,7 +149,7 @@ DRAGON_API dragon_err_t dragon_group_set_pmi(dragon_group_t *group, int on);
 /* Each line of output that is inherited begins with its rank: "3: ". */
 DRAGON_API dragon_err_t dragon_group_set_label(dragon_group_t *group, int on);
 /* This rank (DRAGON_ALL_RANKS: every one; DRAGON_NO_RANK: none) reads this descriptor, of which the group
- * reads as much as the rank takes. The default is no descriptor. It stays open and the caller's. */
+ * reads as much as the rank takes. The default is no descriptor, -1. It stays open and the caller's. */
 DRAGON_API dragon_err_t dragon_group_set_input(dragon_group_t *group, int fd, int rank);
 /* After so long the group is stopped and its exit code is 124. 0: no limit. */
 DRAGON_API dragon_err_t dragon_group_set_time_limit(dragon_group_t *group, uint64_t ms);
@@ -170,7 +174,8 @@ DRAGON_API dragon_err_t dragon_group_set_detached(dragon_group_t *group, int on)
 /* ---- the plan ---- */
 
 /* Asks the runtime where the ranks would go now, and starts nothing. The state stays NEW; then
- * dragon_group_size and dragon_group_rank_place answer. Errors as of dragon_group_start. */
+ * dragon_group_size and dragon_group_rank_place answer. Errors as of dragon_group_start; STATE: it was
+ * started already. */
 DRAGON_API dragon_err_t dragon_group_plan(dragon_group_t *group, dragon_error_t *error);
 
 typedef struct dragon_rank_place {
@@ -183,7 +188,8 @@ typedef struct dragon_rank_place {
 } dragon_rank_place_t;
 
 /* Where a rank is, or would be. The texts are valid until the next call with this group.
- * INVAL: no such rank. NOT_FOUND: it was neither planned nor started. */
+ * INVAL: no such rank. NOT_FOUND: it was neither planned nor started, others have added the rank to a group that
+ * was attached, or memory is out. */
 DRAGON_API dragon_err_t dragon_group_rank_place(const dragon_group_t *group, uint32_t rank,
                                                 dragon_rank_place_t *place_out);
 
@@ -220,7 +226,7 @@ typedef struct dragon_output {
  * far as `room` allows.
  *
  * TIMEOUT: nothing came in time. CLOSED: all that ranks wrote was read, and the group has ended.
- * STATE: it was not started, or was attached. PEER: the runtime has ended. */
+ * STATE: it was not started, or was attached. PEER: the runtime has ended. INVAL: there is no room. */
 DRAGON_API dragon_err_t dragon_group_read(dragon_group_t *group, void *buffer, size_t room,
                                           dragon_output_t *output_out, int timeout_ms);
 
@@ -230,7 +236,7 @@ DRAGON_API dragon_err_t dragon_group_read(dragon_group_t *group, void *buffer, s
  *
  * TIMEOUT: nothing was written. CLOSED: it has ended, or its input has; a rank that was started again finds
  * its input at the end. INVAL: no such rank, or no pipe. STATE: it does not run, or was attached.
- * PEER: the runtime has ended. */
+ * PEER: the runtime has ended. NOMEM: nothing was written. */
 DRAGON_API dragon_err_t dragon_group_write(dragon_group_t *group, uint32_t rank, const void *data,
                                            size_t bytes, int timeout_ms);
 
@@ -254,7 +260,7 @@ typedef struct dragon_event {
 
 /* `fn` is called for each event from inside calls that wait and dragon_runtime_progress; the descriptor of
  * dragon_runtime_fd tells a program with a loop of its own when there are some. It may call anything
- * of this header but dragon_group_destroy. fn NULL: no more. */
+ * of this header but dragon_group_destroy. fn NULL: no more. An event that there is no memory for is not told. */
 DRAGON_API void dragon_group_on_event(dragon_group_t *group,
                                       void (*fn)(void *arg, dragon_group_t *group,
                                                  const dragon_event_t *event),
@@ -270,7 +276,8 @@ DRAGON_API const char *dragon_group_descriptor(const dragon_group_t *group);
  * stopped, and ranks can be removed; its output stays where it goes. Destroying the handle leaves the group
  * alone. A group that has ended is found for a while.
  *
- * INVAL: no descriptor. NOT_FOUND: no such group, or of another runtime. PEER, TIMEOUT, NOMEM. */
+ * INVAL: no descriptor. NOT_FOUND: no such group, or of another runtime. PEER: the runtime has ended. TIMEOUT: it
+ * did not answer within 10 s. NOMEM. */
 DRAGON_API dragon_err_t dragon_group_attach(dragon_runtime_t *runtime, const char *descriptor,
                                             dragon_group_t **group_out, dragon_error_t *error);
 

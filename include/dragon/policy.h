@@ -103,8 +103,8 @@ DRAGON_API dragon_err_t dragon_policy_pop(dragon_runtime_t *runtime);
 
 /* ---- one for each ----
  *
- * Both give an array of *count_out policies in the order of the nodes' numbers, which the caller ends with dragon_policy_free_list.
- * PEER: the runtime has ended. TIMEOUT: it did not answer within 10 s. NOMEM. */
+ * Both give an array of *count_out policies in the order of the nodes' numbers, which the caller ends with
+ * dragon_policy_free_list. Errors as of dragon_system_look. */
 
 /* One for each GPU of the runtime: its node and that GPU. None when there are none. */
 DRAGON_API dragon_err_t dragon_policy_gpus(dragon_runtime_t *runtime,

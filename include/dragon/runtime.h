@@ -7,6 +7,9 @@
  * variable DRAGON_RUNTIME, which dragon-run and the agents set. Attach once, use groups and whatever
  * else the runtime offers, detach.
  *
+ * Every call that asks the runtime for something may also fail with PROTO: what came back is not understood. The
+ * connection is lost then, as when the runtime ends.
+ *
  * Threads: a runtime handle and all objects made through it are used by one thread at a time.
  */
 #ifndef DRAGON_RUNTIME_H
@@ -31,12 +34,13 @@ typedef struct dragon_runtime dragon_runtime_t;
  *
  * NOT_FOUND: this process is not inside a runtime (DRAGON_RUNTIME is not set).
  * PEER: the runtime that it was started in has ended. PROTO: the agent is of another version.
- * DENIED: the runtime belongs to another user. TIMEOUT: the agent did not answer within 10 s. */
+ * DENIED: the runtime belongs to another user. TIMEOUT: the agent did not answer within 10 s.
+ * INVAL: DRAGON_RUNTIME is longer than the path of a socket can be. NOMEM: of memory or descriptors. */
 DRAGON_API dragon_err_t dragon_runtime_attach(dragon_runtime_t **runtime_out,
                                               dragon_error_t *error);
 
 /* The same for the runtime whose agent listens at this path, as dragon_runtime_path gives it and
- * DRAGON_RUNTIME holds it; of this host and this user. */
+ * DRAGON_RUNTIME holds it; of this host and this user. INVAL: the path is empty or too long. */
 DRAGON_API dragon_err_t dragon_runtime_attach_to(const char *path, dragon_runtime_t **runtime_out,
                                                  dragon_error_t *error);
 

@@ -50,6 +50,7 @@ DRAGON_API dragon_err_t dragon_template_set_cwd(dragon_template_t *process_templ
 DRAGON_API dragon_err_t dragon_template_set_env(dragon_template_t *process_template,
                                                 const char *name, const char *value);
 
+/* NULL: none. */
 DRAGON_API dragon_err_t dragon_template_set_policy(dragon_template_t *process_template,
                                                    const dragon_policy_t *policy);
 
