@@ -266,7 +266,8 @@ bool leader_on_reports(struct leader *leader, const struct link_message *message
     pack_fini(&reports);
     if (stop)
         led_stop(led, FAILURE_GRACE_MS, "a rank failed");
-    led_check_over(led);
+    else
+        led_check_over(led);
     return true;
 }
 

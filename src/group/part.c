@@ -31,8 +31,9 @@ struct part *part_create(struct led *led, struct asker asker, uint32_t request,
         part_destroy(part);
         return NULL;
     }
-    for (; *at; at = &(*at)->next)
-        part->number = (*at)->number + 1;
+    part->number = led->next_part++;
+    while (*at)
+        at = &(*at)->next;
     *at = part;
     return part;
 }
@@ -183,6 +184,8 @@ static void order_prepare(struct part *part)
     plan_pack_common(&body, &part->plan);
     group_spec_pack(&body, &part->spec);
     tree_send(led->leader->options.tree, TREE_EVERYBODY, GN_PREPARE, &body);
+    if (led->discard) // its client went while it was queued, of which nodes without ranks know nothing
+        led_order_discard(led);
     group_spec_fini(&part->spec);
     loop_timer_start(part->step, led->leader->options.start_timeout_ms);
 }
