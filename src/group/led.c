@@ -132,6 +132,12 @@ static struct part *part_of_rank(const struct led *led, uint32_t rank)
     return part;
 }
 
+bool led_is_started(const struct led *led, uint32_t rank)
+{
+    const struct part *part = part_of_rank(led, rank);
+    return part && part->state == PART_RUNNING;
+}
+
 void led_order_rank(struct led *led, uint32_t rank, enum rank_order order, uint32_t ms)
 {
     struct part *part = part_of_rank(led, rank);

@@ -122,7 +122,8 @@ void led_order_discard(const struct led *led); // once more, to nodes that had n
 void led_run(struct led *led);                 // all nodes are ready
 // It could not be started, of which the owner knows. Destroys it.
 void led_fail(struct led *led, int code, const char *cause);
-void led_check_over(struct led *led); // may destroy it
+void led_check_over(struct led *led);                      // may destroy it
+bool led_is_started(const struct led *led, uint32_t rank); // its part's nodes were all ready
 // A rank that is over has nothing any more.
 void led_give_rank(struct led *led, uint32_t rank);
 void led_order_signal(struct led *led, int32_t rank, int signal, enum signal_why why);

@@ -163,8 +163,9 @@ int rank_report_code(const struct rank_report *report);
 
 // Why GN_SIGNAL is sent.
 enum signal_why {
-    SIGNAL_PASSED, // the client wants it
-    SIGNAL_STOP,   // the group is to end: who ends now was told to
+    SIGNAL_PASSED,     // the client wants it
+    SIGNAL_STOP,       // the group is to end: who ends now was told to
+    SIGNAL_NO_RESTART, // no signal is sent, but who waits to be started again has ended
     SIGNAL_WHYS,
 };
 

@@ -750,6 +750,31 @@ Test(group_host, a_rank_is_removed)
     expect_down(0, RANK_SIGNALED, SIGKILL, false);
 }
 
+Test(group_host, a_rank_is_removed_before_its_node_knows_that_all_are_ready)
+{
+    prepare_one(script(2, "exec sleep 100"));
+    order_rank(1, RANK_REMOVE, 50); // it comes right behind
+    WAIT(the.downs == 1 && the.up[0]);
+    expect_down(1, RANK_SIGNALED, SIGTERM, true);
+    cr_expect_eq(the.up[1], 0);
+    order_signal(GROUP_ALL_RANKS, SIGTERM, SIGNAL_STOP);
+    WAIT(the.downs == 2);
+}
+
+Test(group_host, no_more_restarts_ends_the_wait_for_one)
+{
+    prepare_one(script(2, "test $DRAGON_RANK = 0 || exec sleep 100; exit 3"));
+    WAIT(the.downs == 1);
+    order_rank(0, RANK_START_AGAIN, 100000);
+    turn();
+    order_signal(GROUP_ALL_RANKS, 0, SIGNAL_NO_RESTART);
+    WAIT(the.downs == 2);
+    expect_down(0, RANK_EXITED, 3, false);
+    cr_expect(the.up[0] == 1 && the.down_count[1] == 0);
+    order_signal(GROUP_ALL_RANKS, SIGTERM, SIGNAL_STOP);
+    WAIT(the.downs == 3);
+}
+
 Test(group_host, ranks_are_added)
 {
     struct template_spec template = script(2, "echo $DRAGON_RANK/$DRAGON_SIZE; exec sleep 100"),

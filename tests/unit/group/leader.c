@@ -434,6 +434,7 @@ Test(group_leader, failed_ranks_start_again_with_growing_waits)
         submit(9, spec_of(3, 1, DRAGON_FULL_FAIL)); // it keeps its core meanwhile
         expect_started(9, DRAGON_ERR_FULL);
     }
+    report(group, 1, RANK_UP, 0, false);
     report(group, 1, RANK_EXITED, 7, false);
     report(group, 0, RANK_EXITED, 0, false);
     expect_done(CLIENT, group, 7, "restarted 3 times");
@@ -451,6 +452,24 @@ Test(group_leader, restart_of_every_end_until_told_not_to)
     ask(CLIENT, group, GROUP_ALL_RANKS, ASK_NO_RESTART);
     report(group, 0, RANK_EXITED, 0, false);
     expect_done(CLIENT, group, 0, "");
+}
+
+Test(group_leader, no_more_restarts_ends_the_wait_for_one)
+{
+    struct group_spec spec = spec_of(1, 1, DRAGON_FULL_WAIT);
+    spec.restart = DRAGON_RESTART_FAILED;
+    spec.restart_most = 100;
+    uint64_t group = run(spec);
+    report(group, 0, RANK_EXITED, 3, false);
+    expect_again(group, 0);
+    ask(CLIENT, group, GROUP_ALL_RANKS, ASK_NO_RESTART);
+    struct unpack unpack = expect(GN_SIGNAL, 0);
+    unpack_u64(&unpack);
+    cr_expect_eq(unpack_i32(&unpack), GROUP_ALL_RANKS);
+    cr_expect_eq(unpack_u32(&unpack), 0);
+    cr_expect_eq(unpack_u8(&unpack), SIGNAL_NO_RESTART);
+    report(group, 0, RANK_EXITED, 3, false);
+    expect_done(CLIENT, group, 3, "rank 0 on n0 (pid 100) exited with code 3");
 }
 
 Test(group_leader, what_is_stopped_does_not_start_again)
@@ -559,6 +578,19 @@ Test(group_leader, a_removed_rank_is_no_failure)
     expect_none(GC_DONE);
     report(group, 0, RANK_EXITED, 0, false);
     expect_done(CLIENT, group, 0, "");
+}
+
+Test(group_leader, a_rank_that_is_not_started_yet_is_not_removed)
+{
+    uint64_t group = run(spec_of(1, 1, DRAGON_FULL_WAIT));
+    struct unpack unpack = add(group, 2, 1);
+    unpack_u64(&unpack);
+    uint32_t part = unpack_u32(&unpack);
+    ask(OTHER, group, 1, ASK_REMOVE); // which can only be guessed
+    expect_none(GN_RANK);
+    leader_on_started(the.leader, group, part, NULL, 0);
+    ask(OTHER, group, 1, ASK_REMOVE);
+    expect(GN_RANK, 0);
 }
 
 // ---- clients that come and go
