@@ -520,6 +520,26 @@ Test(group_host, a_memory_limit)
     expect_down(0, RANK_NO_MEMORY, SIGKILL, false);
 }
 
+// What it leaves in its control group is killed, which must not hit the one that comes after it.
+Test(group_host, a_rank_with_a_memory_limit_is_started_again)
+{
+    struct template_spec template =
+        script(1, "test -e again && exec sleep 0.3; touch again; "
+                  "for i in 1 2 3 4 5 6 7 8; do setsid sleep 100 & done");
+    template.policy.memory_bytes = 64 << 20;
+    to_file(&template.out, "out");
+    to_file(&template.err, "out");
+    prepare_one(template);
+    WAIT(the.exchanges_done == 1);
+    if (!the.started)
+        return;
+    WAIT(the.downs == 1);
+    order_rank(0, RANK_START_AGAIN, 0);
+    WAIT(the.downs == 2);
+    expect_down(0, RANK_EXITED, 0, false);
+    cr_expect_eq(the.up[0], 2);
+}
+
 // ---- files
 
 Test(group_host, files)
