@@ -203,6 +203,15 @@ static bool grow_ranks(struct led *led, const struct plan *plan)
     return true;
 }
 
+static bool can_be_sent(const struct plan *plan)
+{
+    struct pack body = PACK_EMPTY;
+    plan_pack(&body, plan);
+    bool good = !body.failed && body.length <= GROUP_PLAN_LIMIT;
+    pack_fini(&body);
+    return good;
+}
+
 // `possible`: it is known that there is room when nothing else runs.
 static dragon_err_t make_plan(const struct group_spec *spec, uint32_t first_rank, bool possible,
                               struct ledger *ledger, struct plan *plan_out, dragon_error_t *error)
@@ -214,6 +223,14 @@ static dragon_err_t make_plan(const struct group_spec *spec, uint32_t first_rank
     request.possible = possible;
     dragon_err_t err = plan_make(&request, ledger, plan_out, error);
     free(templates);
+    if (err == DRAGON_OK && !can_be_sent(plan_out)) {
+        plan_give_all(plan_out, ledger);
+        plan_fini(plan_out);
+        err = err_set(error, DRAGON_ERR_TOO_BIG,
+                      "its plan would take more than %d MiB; ask for fewer ranks at a time, or for "
+                      "the same of all nodes",
+                      GROUP_PLAN_LIMIT >> 20);
+    }
     return err;
 }
 

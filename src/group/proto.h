@@ -67,6 +67,10 @@ enum {
     GROUP_INPUT_WINDOW = 64 << 10, // bytes of input under way, to each reader
     GROUP_PIECE = 64 << 10,        // a line up to this length is never torn
     GROUP_LAST_LINES = 2048,       // bytes of what a failed rank wrote last
+    // What agents pass on fits into their messages (64 MiB), a spec and a plan together too.
+    GROUP_SPEC_LIMIT = 32 << 20,
+    GROUP_PLAN_LIMIT = 24 << 20,
+    GROUP_ANSWER_LIMIT = 60 << 20,
 };
 #define GROUP_ALL_PARTS 0xffffffffu
 
