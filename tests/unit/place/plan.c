@@ -316,8 +316,17 @@ Test(place_plan, lists)
         {plain, 2, "3", {.core_lists = LIST("0-1", "2-3")}, 2, false, "0:0-1 1:0-1"},
         // a list wins over a number
         {plain, 2, "", {.core_lists = LIST("1"), .cores = 3}, 1, false, "0:1"},
-        {gpus4, 1, "", {.gpu_lists = LIST("3", "0,1")}, 2, false, "0:0/3 0:1/0,1"},
-        {gpus4, 1, "", {.gpu_lists = LIST("3")}, 3, false, "0:0/3* 0:1/3* 0:2/3*"},
+        {gpus4, 1, "", {.gpu_lists = LIST("3", "0,1")}, 2, false, "0:4/3 0:0/0,1"},
+        {gpus4, 1, "", {.gpu_lists = LIST("3")}, 3, false, "0:4/3* 0:5/3* 0:6/3*"},
+        // Cores near the GPUs, as long as there are some.
+        {gpus4,
+         1,
+         "",
+         {.cores = 2, .gpu_lists = LIST("3")},
+         3,
+         false,
+         "0:4-5/3* 0:6-7/3* 0:0-1/3*"},
+        {gpus4, 1, "4-7", {.gpu_lists = LIST("3")}, 1, false, "0:0/3"},
         {tiles, 1, "", {.gpu_lists = LIST("0.0", "0.1", "1")}, 3, false, "0:0/0.0 0:1/0.1 0:2/1"},
         {tiles, 1, "", {.gpu_lists = LIST("0.0", "0")}, 2, false, "0:0/0.0* 0:1/0*"},
     };
