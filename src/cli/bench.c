@@ -48,12 +48,12 @@ static const char about[] =
     "             mpiexec -n 64\n"
     "  mpi        an MPI hello of 2, 8 and 16 ranks, against mpiexec of the same MPI\n"
     "  series     2,000 groups of one rank after another, and 1,000 MPI groups of\n"
-    "             two: rates, memory and descriptors in the first and in the last tenth\n\n"
+    "             two: rates, memory and descriptors in the first and the last tenth\n\n"
     "Ratios are times (less is better) or rates (more is better), as the unit says. A\n"
     "busy machine makes all figures worthless: look at the load, of which a warning\n"
-    "is given. Outside a runtime one is started around the command. The exit code is 0\n"
-    "also when aims are missed, 1 when a figure could not be taken (one whose peer is\n"
-    "not installed is skipped), 125 when nothing could be.";
+    "is given. Outside a runtime one is started around the command. The exit code is\n"
+    "0 also when aims are missed, 1 when a figure could not be taken (one whose peer\n"
+    "is not installed is skipped), 125 when nothing could be.";
 
 static bool take_option(void *arg, int id, const char *value, dragon_error_t *error)
 {
@@ -164,7 +164,7 @@ int main(int argc, char **argv)
     self_fill_streams();
     log_open("dragon-bench", "");
     const struct bench_word *word = parse(&bench, argc, argv);
-    if (!getenv("DRAGON_RUNTIME"))
+    if (!is_inside_runtime())
         return run_privately(argv);
     signal(SIGPIPE, SIG_IGN);
     if (dragon_runtime_attach(&bench.runtime, &error) != DRAGON_OK) {

@@ -88,6 +88,39 @@ static void print_table(const struct plan *plan, FILE *file)
             print_row(plan, file, row.cells, widths);
 }
 
+// The next range of "0-3,8". False: there is none.
+static bool take_range(const char **list, unsigned long *first_out, unsigned long *last_out)
+{
+    enum { CORES_LIMIT = 1 << 16 };
+    char *end;
+    *first_out = *last_out = strtoul(*list, &end, 10);
+    if (end == *list)
+        return false;
+    if (*end == '-')
+        *last_out = strtoul(end + 1, &end, 10);
+    *list = *end == ',' ? end + 1 : "";
+    return *last_out < CORES_LIMIT;
+}
+
+// As dragon-info has them: cores are numbers, and GPUs texts because of "1.0".
+static json_t *make_cores(const char *list)
+{
+    json_t *array = json_array();
+    unsigned long first, last;
+    while (take_range(&list, &first, &last))
+        for (; first <= last; first++)
+            json_array_append_new(array, json_integer((json_int_t)first));
+    return array;
+}
+
+static json_t *make_gpus(const char *list)
+{
+    json_t *array = json_array();
+    for (; *list; list += strcspn(list, ","), list += *list == ',')
+        json_array_append_new(array, json_stringn(list, strcspn(list, ",")));
+    return array;
+}
+
 static json_t *make_rank(const struct plan *plan, uint32_t rank)
 {
     dragon_rank_place_t place;
@@ -99,8 +132,9 @@ static json_t *make_rank(const struct plan *plan, uint32_t rank)
                   (json_int_t)place.node, "name", node ? node->name : "?", "host",
                   node ? node->host : "?", "template", (json_int_t)place.process_template,
                   "program", pg_program(plan->command, place.process_template));
-    json_t *bound = json_pack("{s:s, s:s, s:s, s:b}", "cores", place.cores, "bind",
-                              pg_bind_name(place.bind), "gpus", place.gpus, "shared", place.shared);
+    json_t *bound =
+        json_pack("{s:o, s:s, s:o, s:b}", "cores", make_cores(place.cores), "bind",
+                  pg_bind_name(place.bind), "gpus", make_gpus(place.gpus), "shared", place.shared);
     bool good = object && bound && (!plan->view.bind || json_object_update(object, bound) == 0);
     json_decref(bound);
     if (good)
@@ -178,21 +212,14 @@ static bool add_core(struct cores *cores, uint32_t node, unsigned long core)
     return true;
 }
 
-// "0-3,8"
 static bool add_cores(struct cores *cores, uint32_t node, const char *list)
 {
-    enum { CORES_LIMIT = 1 << 16 };
-    bool good = true;
-    while (good && *list) {
-        char *end;
-        unsigned long first = strtoul(list, &end, 10), last = first;
-        if (*end == '-')
-            last = strtoul(end + 1, &end, 10);
-        for (; good && first <= last && first < CORES_LIMIT; first++)
-            good = add_core(cores, node, first);
-        list = *end == ',' ? end + 1 : "";
-    }
-    return good;
+    unsigned long first, last;
+    while (take_range(&list, &first, &last))
+        for (; first <= last; first++)
+            if (!add_core(cores, node, first))
+                return false;
+    return true;
 }
 
 static size_t count_different(struct cores *cores)
@@ -215,16 +242,27 @@ static bool asks_gpus(const struct pg_policy *policy)
     return policy->gpus > 0 || policy->gpu_list;
 }
 
+// What whoever does not want them to share can do.
+static const char *advice(const struct pg_command *command, bool asks)
+{
+    if (!asks)
+        return "; with -c 1 each waits for one of its own";
+    return command->full == DRAGON_FULL_SHARE
+               ? "; without --on-full share the group waits for free ones"
+               : ", as its lists say";
+}
+
 void pg_show_sharing(const struct pg_command *command, const dragon_group_t *group)
 {
     struct cores cores = {0};
     uint32_t sharing = 0;
     bool gpus = asks_gpus(&command->all.policy), good = true;
-    bool minds = command->pmi || gpus || asks_cores(&command->all.policy);
+    bool asks = gpus || asks_cores(&command->all.policy);
     for (size_t i = 0; i < command->count; i++) {
         gpus = gpus || asks_gpus(&command->parts[i].policy);
-        minds = minds || gpus || asks_cores(&command->parts[i].policy);
+        asks = asks || gpus || asks_cores(&command->parts[i].policy);
     }
+    bool minds = command->pmi || asks;
     for (uint32_t rank = 0; minds && good && rank < dragon_group_size(group); rank++) {
         dragon_rank_place_t place;
         if (dragon_group_rank_place(group, rank, &place) != DRAGON_OK || !place.shared)
@@ -234,9 +272,9 @@ void pg_show_sharing(const struct pg_command *command, const dragon_group_t *gro
     }
     if (sharing && good) {
         size_t count = count_different(&cores);
-        log_notice("%u rank%s %zu core%s%s with others; use --on-full=wait to wait for free ones",
-                   sharing, sharing == 1 ? " shares" : "s share", count, count == 1 ? "" : "s",
-                   gpus ? ", or GPUs," : "");
+        log_notice("%u rank%s %zu core%s%s with others%s", sharing,
+                   sharing == 1 ? " shares" : "s share", count, count == 1 ? "" : "s",
+                   gpus ? ", or GPUs," : "", advice(command, asks));
     }
     free(cores.numbers);
 }

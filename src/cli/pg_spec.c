@@ -72,8 +72,9 @@ static bool fail_type(struct reader *reader, const struct key *key)
                                         "true or false", "an object",      "a list"};
     char text[100] = "";
     size_t used = 0;
+    unsigned types = key->types & REAL ? key->types & ~(unsigned)WHOLE : key->types;
     for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
-        if (key->types & 1u << i)
+        if (types & 1u << i)
             used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", used ? " or " : "",
                                      names[i]);
     return fail(reader, key->name, "it is to be %s", text);

@@ -154,7 +154,7 @@ Test(cli_spec, what_is_wrong_is_refused_with_its_place)
         {"{\"pmi\":null}", "pmi: it is to be true or false"},
         {"{\"pmi\":true,\"pmi\":true}", "line 1"},
         {"{\"timeout\":-3}", "timeout: "},
-        {"{\"timeout\":true}", "timeout: it is to be a string or a whole number or a number"},
+        {"{\"timeout\":true}", "timeout: it is to be a string or a number"},
         {"{\"stdin\":\"./file\"}", "stdin: "},
         {"{\"version\":2}", "version: "},
         {"{\"schema\":\"other\"}", "schema: "},
