@@ -179,6 +179,29 @@ static bool read_env(struct reader *reader, const char *key, json_t *object)
     return true;
 }
 
+static bool has_env(char *const *env, const char *name)
+{
+    size_t length = strlen(name);
+    for (; env && *env; env++)
+        if (strncmp(*env, name, length) == 0 && (!(*env)[length] || (*env)[length] == '='))
+            return true;
+    return false;
+}
+
+// What the template itself says wins, wherever in the text it is.
+static bool read_policy_env(struct reader *reader, const char *key, json_t *object)
+{
+    const char *name;
+    void *next;
+    json_t *value;
+    json_object_foreach_safe(object, next, name, value)
+    {
+        if (has_env(reader->command->at->env, name))
+            json_object_del(object, name);
+    }
+    return read_env(reader, key, object);
+}
+
 static bool read_program(struct reader *reader, const char *key, json_t *list)
 {
     struct pg_part *part = reader->command->at;
@@ -235,7 +258,7 @@ static const struct key policy_keys[] = {
     {"gpus", WHOLE, 'g', NULL},
     {"gpu_list", TEXT, PG_GPU_LIST, NULL},
     {"memory", TEXT | WHOLE, PG_MEMORY, NULL},
-    {"env", OBJECT, 0, read_env},
+    {"env", OBJECT, 0, read_policy_env},
     {0},
 };
 

@@ -168,3 +168,15 @@ Test(cli_spec, what_is_wrong_is_refused_with_its_place)
         pg_command_fini(&command);
     }
 }
+
+Test(cli_spec, the_env_of_a_template_wins_over_that_of_its_policy)
+{
+    cr_assert(read_text("{\"templates\":[{\"program\":[\"a\"],\"env\":{\"A\":\"t\"},"
+                        "\"policy\":{\"env\":{\"A\":\"p\",\"AB\":\"p\"}}},"
+                        "{\"program\":[\"b\"],\"policy\":{\"env\":{\"A\":\"p\"}},"
+                        "\"env\":{\"A\":\"t\"}}]}"));
+    cr_expect_str_eq(command.parts[0].env[0], "A=t");
+    cr_expect_str_eq(command.parts[0].env[1], "AB=p");
+    cr_expect_str_eq(command.parts[1].env[0], "A=t");
+    pg_command_fini(&command);
+}
