@@ -566,6 +566,7 @@ Test(place_plan, hosts_restrict_and_order)
         {LIST("1", "b", "b.site", "1"), "1"},
         {LIST("7"), "3"},
         {LIST("seven"), "3"},
+        {LIST("seven.site"), "3"},
         {LIST("5"), "5"},
         {LIST("05"), "5"},
     };
@@ -593,6 +594,10 @@ Test(place_plan, hosts_restrict_and_order)
     dragon_error_t error = {0};
     cr_expect_eq(plan_one(ledger, &policy, 1, false, false, &plan, &error), DRAGON_ERR_INVAL);
     cr_expect_str_eq(error.text, "\"c\" may be c.one or c.two");
+    policy.hosts = LIST("b.elsewhere");
+    cr_expect_eq(plan_one(ledger, &policy, 1, false, false, &plan, &error), DRAGON_ERR_INVAL);
+    policy.hosts = LIST("7.site"); // the name of a node, not of its host
+    cr_expect_eq(plan_one(ledger, &policy, 1, false, false, &plan, &error), DRAGON_ERR_INVAL);
     ledger_destroy(ledger);
 }
 
