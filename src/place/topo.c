@@ -237,8 +237,9 @@ dragon_err_t topo_take_share(const struct topo *topo, uint32_t index, uint32_t c
     int length = hwloc_bitmap_list_snprintf(share.cpuset, sizeof share.cpuset, set);
     if (length < 0 || length >= (int)sizeof share.cpuset)
         share.cpuset[0] = 0;
+    share.held = topo->real && count == 1;
     if (topo->real && count > 1 && topo->cores >= count)
-        hwloc_set_cpubind(topo->topology, set, HWLOC_CPUBIND_PROCESS);
+        share.held = hwloc_set_cpubind(topo->topology, set, HWLOC_CPUBIND_PROCESS) == 0;
     hwloc_bitmap_free(set);
     *share_out = share;
     return DRAGON_OK;

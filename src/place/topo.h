@@ -11,6 +11,7 @@ struct topo;
 struct topo_share {
     struct machine machine; // owned
     char cpuset[512];       // its hardware threads as a list, "0-3,8-11"; "" when too long to say
+    bool held;              // this process, and what it starts, may use exactly these
 };
 
 // Takes this process out of any binding that a launcher gave it (to every core the host allows), and
