@@ -21,6 +21,9 @@ struct topo_share {
 struct topo *topo_create(const char *gpus, dragon_error_t *error);
 void topo_destroy(struct topo *topo); // NULL is fine
 
+// These GPUs in place of those that the host was found to have. After an error it has those still.
+dragon_err_t topo_declare(struct topo *topo, const char *gpus, dragon_error_t *error);
+
 uint32_t topo_cores(const struct topo *topo);
 
 // The share of the `index`-th of `count` nodes on this host, as large as plan_divide_cores says; GPUs and
