@@ -163,7 +163,7 @@ struct rank_report {
     int32_t value;
 };
 
-enum { RANK_REPORT_BYTES = 19 };
+enum { RANK_REPORT_BYTES = 19, RANK_VALUE_LIMIT = 0xffff };
 void rank_report_pack(struct pack *pack, const struct rank_report *report);
 bool rank_report_unpack(struct unpack *unpack, struct rank_report *report_out);
 

@@ -28,7 +28,8 @@ bool rank_report_unpack(struct unpack *unpack, struct rank_report *report_out)
     report.ours = unpack_u8(unpack);
     report.again = unpack_u8(unpack);
     report.value = unpack_i32(unpack);
-    if (unpack->failed || report.end >= RANK_ENDS)
+    if (unpack->failed || report.end >= RANK_ENDS || report.value < 0 ||
+        report.value > RANK_VALUE_LIMIT)
         return false;
     *report_out = report;
     return true;

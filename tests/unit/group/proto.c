@@ -206,7 +206,7 @@ Test(group_proto, report_round_trip_and_truncations)
                                  .end = RANK_SIGNALED,
                                  .ours = 1,
                                  .again = 1,
-                                 .value = INT32_MIN};
+                                 .value = RANK_VALUE_LIMIT};
     struct rank_report back = {0};
     struct pack pack = PACK_EMPTY;
     rank_report_pack(&pack, &report);
@@ -215,7 +215,7 @@ Test(group_proto, report_round_trip_and_truncations)
     cr_assert(rank_report_unpack(&unpack, &back) && unpack_done(&unpack));
     cr_expect(back.rank == report.rank && back.node == 77 && back.pid == -5 &&
               back.end == RANK_SIGNALED && back.ours == 1 && back.again == 1 &&
-              back.value == INT32_MIN);
+              back.value == RANK_VALUE_LIMIT);
     for (size_t length = 0; length < pack.length; length++) {
         unpack = unpack_start(pack.data, length);
         back.rank = 1;
@@ -227,6 +227,11 @@ Test(group_proto, report_round_trip_and_truncations)
         unpack = unpack_start(pack.data, pack.length);
         cr_expect_eq(rank_report_unpack(&unpack, &back), end < RANK_ENDS, "end %d", end);
     }
+    pack_fini(&pack);
+    report.value = -1; // no exit code, signal or errno
+    rank_report_pack(&pack, &report);
+    unpack = unpack_start(pack.data, pack.length);
+    cr_expect(!rank_report_unpack(&unpack, &back));
     pack_fini(&pack);
 }
 
