@@ -195,6 +195,15 @@ static void find_end(struct run *run)
         run->end_s = (uint64_t)end;
 }
 
+// What a runtime that is started inside this one is to know: the same GPUs, and not an end that counts from the
+// start of this one.
+static void set_variables(const struct run *run)
+{
+    if (*run->options.gpus)
+        setenv("DRAGON_GPUS", run->options.gpus, 1);
+    unsetenv("DRAGON_WALLTIME");
+}
+
 // The first rank needs a program; on a terminal that is a shell. All ranks of a launcher were called with
 // the same words, so one of them speaks.
 static void choose_program(struct run *run)
@@ -352,6 +361,7 @@ int main(int argc, char **argv)
     log_open("dragon-run", "");
     parse(&run, argc, argv);
     find_end(&run);
+    set_variables(&run);
     choose_program(&run);
     watch_terminal(&run);
     if (open_signals(&run) && auth_open())
