@@ -89,6 +89,17 @@ static bool take_gpus(const char *value, const char **gpus_out, dragon_error_t *
     return true;
 }
 
+// Programs of the runtime find it from wherever they are.
+static bool take_directory(const char *value, const char **directory_out, dragon_error_t *error)
+{
+    if (*value != '/') {
+        err_set(error, DRAGON_ERR_INVAL, "give a path that begins with /");
+        return false;
+    }
+    *directory_out = value;
+    return true;
+}
+
 static bool take_walltime(const char *value, uint64_t *ms_out, dragon_error_t *error)
 {
     uint64_t ms;
@@ -134,11 +145,9 @@ static bool take_option(void *arg, int id, const char *value, dragon_error_t *er
         options->secret_file = value;
         return true;
     case OPTION_DIRECTORY:
-        options->base_dir = value;
-        return true;
+        return take_directory(value, &options->base_dir, error);
     case OPTION_SHM_DIRECTORY:
-        options->shm_base_dir = value;
-        return true;
+        return take_directory(value, &options->shm_base_dir, error);
     case 'q':
         log_set_level(LOG_LEVEL_QUIET);
         return true;
