@@ -86,7 +86,8 @@ DRAGON_API dragon_err_t dragon_policy_set_gpus(dragon_policy_t *policy, int gpus
 DRAGON_API dragon_err_t dragon_policy_set_gpu_list(dragon_policy_t *policy, const char *gpus);
 
 /* A rank that takes more memory than this is killed; 0: left open. Needs memory cgroups that the user may
- * write on the nodes; where they are missing the group does not start, and says so. */
+ * write on the nodes; where they are missing the group does not start, and says so. With control groups of
+ * version 1 a rank of several processes loses the one that took it, and goes on if it can. */
 DRAGON_API dragon_err_t dragon_policy_set_memory(dragon_policy_t *policy, uint64_t bytes);
 
 /* A variable for the ranks' environment; value NULL: it is removed from it. */

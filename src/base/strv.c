@@ -170,7 +170,7 @@ bool parse_duration(const char *text, uint64_t *ms_out)
         double ms = value * units[i].ms;
         if (!isfinite(ms) || ms < 0 || ms > 1e13)
             return false;
-        *ms_out = (uint64_t)ms;
+        *ms_out = ms > 0 && ms < 1 ? 1 : (uint64_t)ms; // 0 means something else
         return true;
     }
     return false;

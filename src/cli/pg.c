@@ -90,8 +90,9 @@ static void check_reader(const struct run *run)
 static void on_started(struct run *run)
 {
     run->seen = true;
-    log_verbose("group %llu: %u ranks", (unsigned long long)dragon_group_id(run->group),
-                dragon_group_size(run->group));
+    uint32_t ranks = dragon_group_size(run->group);
+    log_verbose("group %llu: %u rank%s", (unsigned long long)dragon_group_id(run->group), ranks,
+                ranks == 1 ? "" : "s");
     pg_signals_started(&run->signals, run->group);
     pg_show_sharing(run->command, run->group);
     check_reader(run);

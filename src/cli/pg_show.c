@@ -160,14 +160,13 @@ static bool asks_gpus(const struct pg_policy *policy)
     return policy->gpus > 0 || policy->gpu_list;
 }
 
-// What whoever does not want them to share can do.
-static const char *advice(const struct pg_command *command, bool asks)
+// Why they share.
+static const char *reason(const struct pg_command *command, bool asks)
 {
     if (!asks)
         return "; with -c 1 each waits for one of its own";
-    return command->full == DRAGON_FULL_SHARE
-               ? "; without --on-full share the group waits for free ones"
-               : ", as its lists say";
+    return command->full == DRAGON_FULL_SHARE ? ", as --on-full share allows"
+                                              : ", as its lists say";
 }
 
 void pg_show_sharing(const struct pg_command *command, const dragon_group_t *group)
@@ -193,7 +192,7 @@ void pg_show_sharing(const struct pg_command *command, const dragon_group_t *gro
         size_t count = count_different(&cores);
         log_notice("%u rank%s %zu core%s%s with others%s", sharing,
                    sharing == 1 ? " shares" : "s share", count, count == 1 ? "" : "s",
-                   gpus ? ", or GPUs," : "", advice(command, asks));
+                   gpus ? ", or GPUs," : "", reason(command, asks));
     }
     free(cores.numbers);
 }

@@ -89,6 +89,17 @@ static bool take_gpus(const char *value, const char **gpus_out, dragon_error_t *
     return true;
 }
 
+// Programs of the runtime find it from wherever they are.
+static bool take_directory(const char *value, const char **directory_out, dragon_error_t *error)
+{
+    if (*value != '/') {
+        err_set(error, DRAGON_ERR_INVAL, "give a path that begins with /");
+        return false;
+    }
+    *directory_out = value;
+    return true;
+}
+
 static bool take_walltime(const char *value, uint64_t *ms_out, dragon_error_t *error)
 {
     uint64_t ms;
@@ -134,11 +145,9 @@ static bool take_option(void *arg, int id, const char *value, dragon_error_t *er
         options->secret_file = value;
         return true;
     case OPTION_DIRECTORY:
-        options->base_dir = value;
-        return true;
+        return take_directory(value, &options->base_dir, error);
     case OPTION_SHM_DIRECTORY:
-        options->shm_base_dir = value;
-        return true;
+        return take_directory(value, &options->shm_base_dir, error);
     case 'q':
         log_set_level(LOG_LEVEL_QUIET);
         return true;
@@ -193,6 +202,15 @@ static void find_end(struct run *run)
         run->end_s = (uint64_t)now + run->options.walltime_ms / 1000;
     else if (slurm && parse_number(slurm, now + 1, LLONG_MAX, &end))
         run->end_s = (uint64_t)end;
+}
+
+// What a runtime that is started inside this one is to know: the same GPUs, and not an end that counts from the
+// start of this one.
+static void set_variables(const struct run *run)
+{
+    if (*run->options.gpus)
+        setenv("DRAGON_GPUS", run->options.gpus, 1);
+    unsetenv("DRAGON_WALLTIME");
 }
 
 // The first rank needs a program; on a terminal that is a shell. All ranks of a launcher were called with
@@ -352,6 +370,7 @@ int main(int argc, char **argv)
     log_open("dragon-run", "");
     parse(&run, argc, argv);
     find_end(&run);
+    set_variables(&run);
     choose_program(&run);
     watch_terminal(&run);
     if (open_signals(&run) && auth_open())

@@ -85,7 +85,7 @@ void led_blame_report(struct led *led, const struct rank_report *report)
     if (!rank_failed(report))
         return;
     if (restarts)
-        snprintf(after, sizeof after, ", restarted %u times,", restarts);
+        snprintf(after, sizeof after, ", restarted %u time%s,", restarts, restarts == 1 ? "" : "s");
     snprintf(who, sizeof who, "rank %u on %s (pid %d)%s", report->rank,
              leader_node_name(led->leader, report->node), report->pid, after);
     blame_ended(led, report, who);

@@ -2,7 +2,7 @@
 #
 # What a runtime has on disk and in its processes is its owner's alone.
 . "$DRAGON_SRCDIR/tests/lib/system.sh"
-plan 16
+plan 17
 
 mkfifo go
 dragon-run --test-hosts 2 sh -c 'echo "$DRAGON_RUNTIME" >socket.tmp; mv socket.tmp socket; read -r _ <go; exit 4' &
@@ -63,5 +63,7 @@ wait "$runtime"
 is "the runtime goes on undisturbed" $? 4
 check_failure 'no place for the runtime.s directory in /no/such; .*--directory' "--directory that is not there" \
     dragon-run --directory /no/such true
+check_failure '^dragon-run: error: --directory: "here": give a path' "a relative --directory" \
+    dragon-run --directory here true
 no_leftovers "nothing is left"
 finish

@@ -3,7 +3,7 @@
 #
 # What a runtime is told: when its allocation ends, which GPUs its hosts have; and machines made up by hwloc.
 . "$DRAGON_SRCDIR/tests/lib/system.sh"
-plan 28
+plan 30
 unset SLURM_JOB_END_TIME DRAGON_WALLTIME DRAGON_GPUS HWLOC_SYNTHETIC HWLOC_XMLFILE
 unset CUDA_VISIBLE_DEVICES ROCR_VISIBLE_DEVICES ZE_AFFINITY_MASK ZE_FLAT_DEVICE_HIERARCHY
 
@@ -46,6 +46,11 @@ is "DRAGON_GPUS" "$(DRAGON_GPUS=amd:1 all_gpus)" "0.0=0"
 is "the option counts, GPUs too" "$(DRAGON_GPUS=amd:1 all_gpus --gpus none)" ""
 is "a mask in force" "$(CUDA_VISIBLE_DEVICES=3,1 all_gpus --gpus nvidia:4)" "0.0=3 0.1=1"
 is "an empty one" "$(CUDA_VISIBLE_DEVICES='' all_gpus --gpus nvidia:4)" ""
+# shellcheck disable=SC2016
+is "a runtime in a rank has the GPUs of that rank" "$(dragon-run --gpus nvidia:4 dragon-pg -n 1 --gpu-list 1,2 \
+    dragon-run dragon-pg -n 2 -g 1 sh -c 'echo $CUDA_VISIBLE_DEVICES' | sort | tr '\n' ' ')" "1 2 "
+is "and does not count the allocation from its own start" \
+    "$(DRAGON_WALLTIME=1h dragon-run dragon-run dragon-info | grep -c '^time left')" 0
 for value in nvidea:4 nvidia nvidia:0 nvidia:2@0 amd:1.2; do
     check_failure '^dragon-run: error: --gpus: ' "--gpus $value" dragon-run --gpus "$value" true
 done

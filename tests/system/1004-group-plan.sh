@@ -82,7 +82,7 @@ dragon-run dragon-pg --display bind --json -n 2 echo hello 2>plan >hellos
 is "--display --json" "$(field node plan)" "0 0"
 dragon-run dragon-pg -c 1 --on-full share -n $((cores + 1)) true 2>shared
 is "cores that are shared though they were asked for are one notice" \
-    "$(grep -c 'share.*without --on-full share the group waits' shared)" 1
+    "$(grep -c 'share.*, as --on-full share allows' shared)" 1
 dragon-run dragon-pg --cores 0 -n 2 true 2>shared
 like "where lists say so nothing is advised" '2 ranks share 1 core with others, as its lists say$' "$(cat shared)"
 dragon-run dragon-pg --dry-run --detach true >dry 2>&1

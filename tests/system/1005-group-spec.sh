@@ -3,7 +3,7 @@
 #
 # Groups as JSON: --spec, --print-spec, and that they agree.
 . "$DRAGON_SRCDIR/tests/lib/system.sh"
-plan 24
+plan 26
 
 cat >spec.json <<'END'
 {"name": "two programs", "label": true, "timeout": "60s",
@@ -55,5 +55,9 @@ check_failure 'cannot read' "a file that is not there" dragon-pg --spec no.json
 check_failure 'said in the spec' "ranks beside a spec" dragon-pg --spec one -n 3
 check_failure 'not "true"' "a program beside a spec" dragon-pg --spec one true
 check_failure 'only once' "a pipe, outside a runtime" dragon-pg --spec <(cat spec.json)
+sed -n '/^{"name"/,/]}$/p' "$DRAGON_SRCDIR/doc/man/dragon-pg.in" >manual.json
+HWLOC_SYNTHETIC='pack:2 numa:2 core:8 pu:2' check "the manual's example is one" \
+    dragon-run --gpus nvidia:8 dragon-pg --spec manual.json --dry-run
+is "of nine ranks" "$(tail -n +2 "$out" | wc -l)" 9
 no_leftovers "nothing is left"
 finish

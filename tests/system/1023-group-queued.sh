@@ -95,7 +95,7 @@ like "with the reason" '^dragon-pg: error: .' "$(cat "$err")"
 is "it never ran" "$(ls ran 2>/dev/null)" ""
 direct -c 1 --on-full share touch ran
 is "--on-full share runs at once" "$is_code $(ls ran)" "0 ran"
-like "with a notice" 'shares? .*without --on-full share the group waits' "$(cat "$err")"
+like "with a notice" 'shares? .*, as --on-full share allows' "$(cat "$err")"
 direct -c 1 --oversubscribe touch ran
 is "--oversubscribe is the same" "$is_code $(ls ran)" "0 ran"
 direct touch ran
