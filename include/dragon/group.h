@@ -67,9 +67,10 @@ typedef enum dragon_full {
 
 /* What happens when a rank fails: exits with another code than 0, or is killed. */
 typedef enum dragon_failure {
-    DRAGON_FAILURE_UNSET = 0,   /* STOP for MPI groups, else CONTINUE */
-    DRAGON_FAILURE_STOP = 1,    /* the others are stopped */
-    DRAGON_FAILURE_CONTINUE = 2 /* the others go on */
+    DRAGON_FAILURE_UNSET = 0, /* STOP for MPI groups, else CONTINUE */
+    DRAGON_FAILURE_STOP = 1,  /* the others are stopped */
+    /* The others go on. In an MPI group those that wait for it in MPI wait until they are ended: set a limit. */
+    DRAGON_FAILURE_CONTINUE = 2
 } dragon_failure_t;
 
 /* Which ranks are started again. */

@@ -36,9 +36,8 @@ static void on_job_ready(void *arg, uint64_t group, const char *error, char *con
 static void on_connected(void *arg, uint64_t group, uint32_t rank)
 {
     struct mpi_job *job = mpi_find_job(arg, group);
-    struct local_rank *local = job ? mpi_job_find_rank(job, rank) : NULL;
-    if (local)
-        local->connected = true;
+    if (job)
+        mpi_job_connected(job, rank, FAMILY_PMIX);
 }
 
 static void on_finalized(void *arg, uint64_t group, uint32_t rank)

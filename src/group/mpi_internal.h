@@ -11,8 +11,12 @@
 
 #include <uthash.h>
 
+// How a rank's MPI library reached us.
+enum pmi_family { FAMILY_NONE, FAMILY_PMIX, FAMILY_PMI1 };
+
 struct local_rank {
     bool connected, finalized;
+    enum pmi_family family; // the first
 };
 
 struct mpi_job {
@@ -33,6 +37,7 @@ struct mpi_job {
     bool registered, ready;
     bool again;                // registered with a second helper, because the first was dying
     struct loop_timer *answer; // runs while the helper owes one
+    bool mixed;                // it was told that its ranks do not understand each other
     uint32_t unsettled;        // exited ranks of which it has not told all yet
     const struct mpi_job_handler *handler;
     void *arg;
@@ -55,6 +60,7 @@ struct mpi {
 
 struct mpi_job *mpi_find_job(struct mpi *mpi, uint64_t group);
 void mpi_job_register(struct mpi_job *job); // with mpi->service; on_ready follows
+void mpi_job_connected(struct mpi_job *job, uint32_t rank, enum pmi_family family);
 void mpi_job_settled(struct mpi_job *job, uint32_t rank);
 struct local_rank *mpi_job_find_rank(const struct mpi_job *job,
                                      uint32_t rank); // NULL: not of this node

@@ -6,7 +6,7 @@ openmpi=$DRAGON_BUILDDIR/tests/mpi/mpi_check.openmpi
 mpich=$DRAGON_BUILDDIR/tests/mpi/mpi_check.mpich
 probe=$DRAGON_BUILDDIR/tests/mpi/pmix_probe
 [ -x "$openmpi" ] && [ -x "$mpich" ] && [ -x "$probe" ] || skip_all "not all MPI programs were built"
-plan 40
+plan 44
 LIMIT=120
 export OMPI_MCA_pml=ob1
 unset HWLOC_SYNTHETIC CUDA_VISIBLE_DEVICES
@@ -40,6 +40,15 @@ for prog in "$openmpi" "$mpich"; do
         sh -c '[ $PWD$A = /1 ] && exec "$0" apps' "$prog" : -n 1 --cwd /usr --env A=2 \
         sh -c '[ $PWD$A = /usr2 ] && exec "$0" apps' "$prog"
 done
+check_failure 'rank 0 speaks .*PMI.* rank 1 .*PMI.*same library|rank 1 speaks .*PMI.* rank 0 .*PMI.*same library' \
+    "programs of two MPI libraries" dragon-pg --pmi -n 1 "$openmpi" hello : -n 1 "$mpich" hello
+for option in "--restart 2" "--on-failure restart:2"; do
+    # shellcheck disable=SC2086
+    check_failure 'a rank of an MPI program cannot be started again' "$option" \
+        dragon-pg --pmi -n 1 $option "$openmpi" hello
+done
+check_status 3 "--on-failure continue: after MPI_Finalize the others are not missed" \
+    dragon-pg --pmi -n 2 --on-failure continue "$openmpi" after 1 3
 check "ranks of programs that lie across nodes" dragon-run --test-hosts 3 dragon-pg --pmi \
     -n 2 --map-by cyclic "$openmpi" apps : -n 3 --map-by cyclic "$openmpi" apps : -n 1 -H 1 "$openmpi" apps
 is "in their order" "$(layout)" "0:0.0 1:0.1 2:1.0 3:1.1 4:1.2 5:2.0"
