@@ -113,7 +113,7 @@ static bool with_shm_dir(const struct facts *facts)
 
 static bool when_oversubscribed(const struct facts *facts)
 {
-    return facts->map->cores_here > 0 && facts->local_size > facts->map->cores_here;
+    return facts->rank->yield;
 }
 
 static bool over_hosts(const struct facts *facts)

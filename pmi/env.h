@@ -14,6 +14,7 @@ void pmi_env_clean(char **env);
 struct pmi_env_rank {
     uint32_t rank;
     const char *shm_dir; // exists; one per agent and job, on a memory file system. NULL: left alone
+    bool yield;          // others run on its cores, or more ranks than cores on its node
     int pmi_fd; // the rank's end of the PMI-1 socketpair, as numbered in the rank; -1: none
 };
 

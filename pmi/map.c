@@ -314,7 +314,6 @@ void pack_pmi_map(struct pack *pack, const struct pmi_map *map)
 {
     pack_u32(pack, map->size);
     pack_u32(pack, map->here);
-    pack_u32(pack, map->cores_here);
     pack_strv(pack, map->node_names);
     for (uint32_t rank = 0, end; rank < map->size; rank = end) {
         end = run_end(map, rank);
@@ -356,7 +355,6 @@ bool unpack_pmi_map(struct unpack *unpack, struct pmi_map *map_out)
 {
     struct pmi_map map = {.size = unpack_u32(unpack)};
     map.here = unpack_u32(unpack);
-    map.cores_here = unpack_u32(unpack);
     map.node_names = unpack_strv(unpack, PMI_NODES_MAX);
     map.nodes = (uint32_t)strv_count(map.node_names);
     if (!unpack->failed && map.size <= PMI_RANKS_MAX)

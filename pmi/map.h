@@ -18,7 +18,6 @@ struct pmi_map {
     char **node_names;      // owned; unique per node, ends in NULL
     uint32_t *node_of_rank; // owned; `size` entries
     uint32_t here;          // the number of this node
-    uint32_t cores_here;    // 0: not known
     uint32_t app_count;     // programs, in the order of their ranks; 0: one
     uint32_t *app_first;    // owned: the first rank of each, from 0 on; NULL: one program
 };

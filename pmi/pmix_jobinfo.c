@@ -104,7 +104,7 @@ static void add_regex(struct list *list, const char *key, char *text,
     free(text);
 }
 
-// Where the local ranks may run. NULL when the library cannot tell: ranks then look for themselves.
+// Where a local rank may run. NULL when the library cannot tell: it then looks for itself.
 static char *make_locality(const char *cpuset_text)
 {
     pmix_cpuset_t cpuset;
@@ -222,8 +222,36 @@ static void add_proc_dir(struct list *proc, const struct pmi_job_message *job, u
     add_text_free(proc, PMIX_PROCDIR, dir);
 }
 
+// Ranks that are not bound, or bound alike one after another, have one text.
+struct locality {
+    const char *cpuset; // borrowed; NULL: none was looked at
+    char *text;         // owned; NULL: not known
+};
+
+static const char *locality_of(struct locality *locality, const char *cpuset)
+{
+    if (locality->cpuset && strcmp(locality->cpuset, cpuset) == 0)
+        return locality->text;
+    free(locality->text);
+    *locality = (struct locality){.cpuset = cpuset, .text = make_locality(cpuset)};
+    return locality->text;
+}
+
+static void add_binding(struct list *proc, const struct pmi_job_message *job, uint32_t local_rank,
+                        struct locality *locality)
+{
+    const char *cpuset = job->cpuset;
+    if (job->bound && job->bound[0] && *job->bound[local_rank])
+        cpuset = job->bound[local_rank];
+    const char *text = locality_of(locality, cpuset);
+    if (*cpuset)
+        add_text(proc, PMIX_CPUSET, cpuset);
+    if (text)
+        add_text(proc, PMIX_LOCALITY_STRING, text);
+}
+
 static void add_proc(struct list *list, const struct pmi_job_message *job, uint32_t rank,
-                     uint32_t local_rank, const char *locality)
+                     uint32_t local_rank, struct locality *locality)
 {
     const struct pmi_map *map = &job->map;
     uint32_t node = map->node_of_rank[rank], app = pmi_map_app_of(map, rank);
@@ -239,10 +267,7 @@ static void add_proc(struct list *list, const struct pmi_job_message *job, uint3
     add_u32(&proc, PMIX_REINCARNATION, 0);
     if (node == map->here) {
         add_proc_dir(&proc, job, rank);
-        if (*job->cpuset)
-            add_text(&proc, PMIX_CPUSET, job->cpuset);
-        if (locality)
-            add_text(&proc, PMIX_LOCALITY_STRING, locality);
+        add_binding(&proc, job, local_rank, locality);
     }
     add_array(list, PMIX_PROC_INFO_ARRAY, &proc);
 }
@@ -253,7 +278,7 @@ bool helper_jobinfo(const struct pmi_job_message *job, const char *topology,
     uint32_t *local_ranks = pmi_map_local_ranks(&job->map);
     if (!local_ranks)
         return false;
-    char *locality = make_locality(job->cpuset);
+    struct locality locality = {0};
     struct list list = list_start();
     add_session(&list, job);
     add_job_keys(&list, job);
@@ -262,8 +287,8 @@ bool helper_jobinfo(const struct pmi_job_message *job, const char *topology,
         add_text(&list, PMIX_HWLOC_XML_V2, topology);
     for (uint32_t rank = 0; rank < job->map.size && !list.failed; rank++)
         if (job->map.size <= ARRAYS_FOR_ALL_MAX || job->map.node_of_rank[rank] == job->map.here)
-            add_proc(&list, job, rank, local_ranks[rank], locality);
-    free(locality);
+            add_proc(&list, job, rank, local_ranks[rank], &locality);
+    free(locality.text);
     free(local_ranks);
     return list_take(&list, info_out);
 }

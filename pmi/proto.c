@@ -37,8 +37,10 @@ void pmi_job_message_fini(struct pmi_job_message *message)
     for (uint32_t i = 0; message->apps && i < pmi_map_apps(&message->map); i++)
         strv_free(message->apps[i].argv);
     free(message->apps);
+    strv_free(message->bound);
     pmi_map_fini(&message->map);
     message->apps = NULL;
+    message->bound = NULL;
 }
 
 void pack_pmi_job(struct pack *pack, const struct pmi_job_message *message)
@@ -55,6 +57,14 @@ void pack_pmi_job(struct pack *pack, const struct pmi_job_message *message)
     }
     pack_u8(pack, message->oversubscribed);
     pack_str(pack, message->cpuset);
+    pack_strv(pack, message->bound);
+}
+
+static bool unpack_bound(struct unpack *unpack, struct pmi_job_message *message)
+{
+    message->bound = unpack_strv(unpack, STRINGS_MAX);
+    size_t count = strv_count(message->bound);
+    return count == 0 || count == pmi_map_local_size(&message->map, message->map.here);
 }
 
 static bool unpack_apps(struct unpack *unpack, struct pmi_job_message *message)
@@ -82,6 +92,7 @@ bool unpack_pmi_job(struct unpack *unpack, struct pmi_job_message *message_out)
     bool good = unpack_apps(unpack, &message);
     message.oversubscribed = unpack_u8(unpack) != 0;
     message.cpuset = unpack_str(unpack);
+    good = good && unpack_bound(unpack, &message);
     size_t length = strlen(message.nspace);
     if (!good || !unpack_done(unpack) || length == 0 || length > PMI_NSPACE_MAX) {
         pmi_job_message_fini(&message);

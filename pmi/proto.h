@@ -56,7 +56,9 @@ struct pmi_job_message {
     uint32_t uid, gid;    // of the ranks
     struct pmi_app *apps; // owned with their argv: pmi_map_apps of them
     bool oversubscribed;
-    const char *cpuset; // cores of this node that the ranks may use, "0-3,8", or ""
+    const char
+        *cpuset;  // hardware threads that ranks which are not bound may use, "0-3,8"; "": not known
+    char **bound; // owned: what each local rank is bound to, ascending, or ""; empty list: none is
 };
 enum { PMI_NSPACE_MAX = 255 };
 void pmi_job_message_fini(struct pmi_job_message *message);

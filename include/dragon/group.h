@@ -112,6 +112,7 @@ DRAGON_API dragon_err_t dragon_group_add(dragon_group_t *group,
  * FULL: there is no room now, and it is not to wait. TIMEOUT: it has waited long enough for room, or a node
  * did not get ready within 60 s. LAUNCH: something is missing on a node; dragon_group_exit_code is what
  * a shell would return (127 not found, 126 not executable, 125 else). STATE: it runs.
+ * TOO_BIG: its templates take more than 32 MiB, or its plan more than 24 MiB.
  * CANCELED: it was stopped. PEER: the runtime has ended. After an error nothing is left running. */
 DRAGON_API dragon_err_t dragon_group_start(dragon_group_t *group, dragon_error_t *error);
 

@@ -62,8 +62,8 @@ DRAGON_API void dragon_policy_destroy(dragon_policy_t *policy); /* NULL is fine 
  *
  * INVAL: the value makes no sense; NOMEM. The policy is unchanged then. */
 
-/* Ranks go to these nodes only, in this order. Each is a node's name, the name of a host (all its nodes), or a
- * node's number; several are separated by commas. NULL or "": every node. Whether they exist is looked at
+/* Ranks go to these nodes only, in this order. Each is a node's name, the name of a host (all its nodes; with or
+ * without its domain), or a node's number; several are separated by commas. NULL or "": every node. Whether they exist is looked at
  * when the group starts. */
 DRAGON_API dragon_err_t dragon_policy_set_hosts(dragon_policy_t *policy, const char *hosts);
 
@@ -81,7 +81,8 @@ DRAGON_API dragon_err_t dragon_policy_set_bind(dragon_policy_t *policy, dragon_b
 
 /* Each rank gets so many GPUs for itself, the nearest to its cores. 0: it is to see none. -1: left open. */
 DRAGON_API dragon_err_t dragon_policy_set_gpus(dragon_policy_t *policy, int gpus);
-/* These GPUs, as "0,1"; a tile of one as "0.1". Lists separated by colons as for cores. */
+/* These GPUs, as "0,1"; a tile of one as "0.1". Lists separated by colons as for cores. Cores that are not
+ * said are taken near the first GPU of the rank's list. */
 DRAGON_API dragon_err_t dragon_policy_set_gpu_list(dragon_policy_t *policy, const char *gpus);
 
 /* A rank that takes more memory than this is killed; 0: left open. Needs memory cgroups that the user may

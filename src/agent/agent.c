@@ -246,7 +246,7 @@ static bool open_services(struct agent *agent, dragon_error_t *error)
         .pmix_program = agent->pmix_program,
         .nspace_stem = agent->start.stem,
         .machine = &agent->share.machine,
-        .cpuset = agent->share.cpuset,
+        .cpuset = agent->share.held ? agent->share.cpuset : "",
         .nofile = &agent->options.nofile,
         .start_timeout_ms = 60000,
         .to_client = to_client,

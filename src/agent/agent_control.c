@@ -35,7 +35,8 @@ static bool on_start(struct agent *agent, const struct link_message *message)
     if (!control_start_unpack(&unpack, &agent->start))
         return false;
     log_open("dragon-agent", agent->start.nodes[agent->start.here].name);
-    if (!agent_join(agent, &error))
+    if ((*agent->start.gpus && topo_declare(agent->topo, agent->start.gpus, &error) != DRAGON_OK) ||
+        !agent_join(agent, &error))
         agent_fail(agent, error.text);
     return true;
 }

@@ -56,6 +56,7 @@ void control_start_pack(struct pack *pack, const struct control_start *start)
     pack_u32(pack, start->up_timeout_ms);
     pack_u32(pack, start->node_timeout_ms);
     pack_u32(pack, start->grace_ms);
+    pack_str(pack, start->gpus);
     pack_u64(pack, start->end_s);
     pack_i32(pack, start->head_group);
     pack_str(pack, start->cwd);
@@ -104,6 +105,7 @@ bool control_start_unpack(struct unpack *unpack, struct control_start *start_out
     start.up_timeout_ms = unpack_u32(unpack);
     start.node_timeout_ms = unpack_u32(unpack);
     start.grace_ms = unpack_u32(unpack);
+    start.gpus = unpack_str(unpack);
     start.end_s = unpack_u64(unpack);
     start.head_group = unpack_i32(unpack);
     start.cwd = unpack_str(unpack);

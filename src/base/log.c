@@ -37,6 +37,14 @@ bool log_debug_on(void)
     return the_log.level >= LOG_LEVEL_DEBUG;
 }
 
+// What users and programs are called may hold anything; a line stays a line, and a terminal as it is.
+static void clean(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            *text = '?';
+}
+
 __attribute__((format(printf, 2, 0))) static void write_line(const char *kind, const char *format,
                                                              va_list args)
 {
@@ -48,6 +56,7 @@ __attribute__((format(printf, 2, 0))) static void write_line(const char *kind, c
     size_t length = (size_t)used + (size_t)more;
     if (length > sizeof line - 2)
         length = sizeof line - 2;
+    clean(line);
     line[length++] = '\n';
     // Nobody can be told when standard error itself is gone.
     ssize_t ignored = write(STDERR_FILENO, line, length);

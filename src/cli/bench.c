@@ -165,7 +165,7 @@ int main(int argc, char **argv)
     self_fill_streams();
     log_open("dragon-bench", "");
     const struct bench_word *word = parse(&bench, argc, argv);
-    if (!getenv("DRAGON_RUNTIME"))
+    if (!is_inside_runtime())
         return run_privately(argv);
     signal(SIGPIPE, SIG_IGN);
     if (dragon_runtime_attach(&bench.runtime, &error) != DRAGON_OK) {

@@ -54,7 +54,8 @@ static const char about[] =
     "  dragon-info ranks [GROUP]  their ranks; GROUP is an id or a name\n"
     "  dragon-info runtimes       the runtimes of this user on this host\n"
     "  dragon-info doctor         what works on this host, what does not, and why\n\n"
-    "The exit code is 1 when there is no such runtime or group, 125 after an error.";
+    "The exit code is 1 when there is no such runtime or group or a check of the\n"
+    "doctor fails, 125 after an error.";
 
 static bool take_option(void *arg, int id, const char *value, dragon_error_t *error)
 {

@@ -195,20 +195,24 @@ bool found_list_fill(struct found_list *list, const char *path)
 char *found_socket(const char *path, dragon_error_t *error)
 {
     struct stat info;
-    char *socket = NULL;
-    if (stat(path, &info) != 0) {
-        err_set_errno(error, errno, "no runtime at %s", path);
-        return NULL;
+    char *real = realpath(path, NULL), *socket = NULL;
+    bool good = real && stat(real, &info) == 0;
+    if (good && S_ISDIR(info.st_mode))
+        good = asprintf(&socket, "%s/" PLACES_SOCKET, real) >= 0 && stat(socket, &info) == 0;
+    else if (good) {
+        socket = real;
+        real = NULL;
     }
-    if (!S_ISDIR(info.st_mode))
-        socket = realpath(path, NULL);
-    else {
-        char *directory = realpath(path, NULL);
-        if (directory && asprintf(&socket, "%s/" PLACES_SOCKET, directory) < 0)
-            socket = NULL;
-        free(directory);
-    }
-    if (!socket)
-        err_set_errno(error, errno, "no runtime at %s", path);
-    return socket;
+    int problem = errno;
+    free(real);
+    if (good && S_ISSOCK(info.st_mode))
+        return socket;
+    free(socket);
+    if (good)
+        err_set(error, DRAGON_ERR_NOT_FOUND, "no runtime at %s: it is no socket", path);
+    else if (problem == EACCES)
+        err_set(error, DRAGON_ERR_NOT_FOUND, "the runtime at %s belongs to another user", path);
+    else
+        err_set_errno(error, problem, "no runtime at %s", path);
+    return NULL;
 }

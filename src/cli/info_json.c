@@ -96,34 +96,6 @@ static json_t *full_node_object(const struct info *info, const dragon_node_t *no
     return NULL;
 }
 
-static bool append_number(void *arg, uint32_t value)
-{
-    json_t **array = arg;
-    *array = append(*array, number(value));
-    return *array != NULL;
-}
-
-// The cores of a rank, "0-3,8", as an array of numbers.
-static json_t *core_numbers(const char *cores)
-{
-    json_t *array = json_array();
-    if (array)
-        numbers_each(cores, UINT32_MAX - 1, append_number, &array);
-    return array;
-}
-
-// The GPUs of a rank, "0,1.1", as an array of texts, because of the tiles.
-static json_t *gpu_texts(const char *gpus)
-{
-    json_t *array = json_array();
-    while (array && *gpus) {
-        size_t length = strcspn(gpus, ",");
-        array = append(array, json_stringn(gpus, length));
-        gpus += length + (gpus[length] == ',');
-    }
-    return array;
-}
-
 static json_t *rank_object(uint64_t group, uint32_t rank, const dragon_rank_info_t *what)
 {
     const dragon_rank_place_t *place = &what->place;
@@ -136,7 +108,7 @@ static json_t *rank_object(uint64_t group, uint32_t rank, const dragon_rank_info
                      status->ended, "removed", status->removed, "exit_code",
                      status->exit_code < 0 ? json_null() : json_integer(status->exit_code),
                      "template", number(place->process_template), "cores",
-                     core_numbers(place->cores), "gpus", gpu_texts(place->gpus), "bind",
+                     json_of_cores(place->cores), "gpus", json_of_gpus(place->gpus), "bind",
                      json_of_text(text_bind(place->bind)), "shared", place->shared, "restarts",
                      number(status->restarts));
 }

@@ -19,4 +19,27 @@ static inline json_t *json_of_text(const char *text)
     return string;
 }
 
+static inline bool json_append_number(void *array, uint32_t number)
+{
+    return json_array_append_new(array, json_integer(number)) == 0;
+}
+
+// The cores of a rank, "0-3,8", as an array of numbers. NULL: out of memory.
+static inline json_t *json_of_cores(const char *list)
+{
+    json_t *array = json_array();
+    if (array)
+        numbers_each(list, UINT32_MAX - 1, json_append_number, array);
+    return array;
+}
+
+// The GPUs of a rank, "0,1.1", as an array of texts, because of the tiles.
+static inline json_t *json_of_gpus(const char *list)
+{
+    json_t *array = json_array();
+    for (; array && *list; list += strcspn(list, ","), list += *list == ',')
+        json_array_append_new(array, json_stringn(list, strcspn(list, ",")));
+    return array;
+}
+
 #endif

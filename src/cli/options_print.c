@@ -209,24 +209,31 @@ static void print_pattern(const struct options *options, const struct option_row
             printf("|--%s", alias->name);
 }
 
+// Names may have blanks, so each line is one.
+static void print_names(const char *kind)
+{
+    printf("mapfile -t -O \"${#COMPREPLY[@]}\" COMPREPLY < <(compgen %s -- \"$cur\")", kind);
+}
+
 static void print_values(const struct options *options, const struct option_row *row)
 {
-    const char *word;
+    // Of several words with commas the last is completed.
+    const char *word, *several = strstr(row->argument, ",...");
     int length;
     printf("        ");
     print_pattern(options, row);
-    printf(") COMPREPLY=(");
+    printf(")");
     if (option_word(row->argument, 0, &length)) {
-        printf("$(compgen -W '");
+        printf(" COMPREPLY=($(compgen%s -W '", several ? " -P \"${cur%\"${cur##*,}\"}\"" : "");
         for (size_t i = 0; (word = option_word(row->argument, i, &length)); i++)
             printf("%s%.*s", i ? " " : "", length, word);
-        printf("' -- \"$cur\")");
+        printf("' -- \"%s\"))\n           ", several ? "${cur##*,}" : "$cur");
     }
-    if (strstr(row->argument, "FILE"))
-        printf(" $(compgen -f -- \"$cur\")");
-    else if (strstr(row->argument, "DIR"))
-        printf(" $(compgen -d -- \"$cur\")");
-    printf(") ;;\n");
+    if (strstr(row->argument, "FILE") || strstr(row->argument, "DIR")) {
+        printf(" ");
+        print_names(strstr(row->argument, "FILE") ? "-f" : "-d");
+    }
+    printf(" ;;\n");
 }
 
 static void print_bash_operands(const struct options *options)
@@ -237,14 +244,18 @@ static void print_bash_operands(const struct options *options)
             printf("%s%s", word == options->operands ? "" : " ", *word);
         printf("' -- \"$cur\"))\n        return\n    fi\n");
     } else {
-        printf("    if [ -z \"$operand\" ]; then\n"
-               "        COMPREPLY=($(compgen -c -- \"$cur\") $(compgen -f -- \"$cur\"))\n"
-               "        return\n    fi\n"
+        printf("    if [ -z \"$operand\" ]; then\n        ");
+        print_names("-c");
+        printf("\n        ");
+        print_names("-f");
+        printf("\n        return\n    fi\n"
                // What completes the program's own arguments, where bash-completion is there.
                "    if declare -F _command_offset >/dev/null; then\n"
                "        _command_offset \"$operand\"\n        return\n    fi\n");
     }
-    printf("    COMPREPLY=($(compgen -f -- \"$cur\"))\n");
+    printf("    ");
+    print_names("-f");
+    printf("\n");
 }
 
 // Goes through the words before the cursor: then `value` is the option of which it is the value, and

@@ -51,7 +51,9 @@ static void on_event(void *arg, dragon_group_t *group, const dragon_event_t *eve
     struct run *run = arg;
     (void)group;
     if (event->kind == DRAGON_EVENT_QUEUED && !run->told_queue) {
-        log_notice("waiting for room: %s", event->text);
+        log_notice("waiting for room: %s; dragon-info shows who has it, --on-full share takes it "
+                   "all the same",
+                   event->text);
         run->told_queue = true;
     } else if (event->kind == DRAGON_EVENT_STARTED && !run->started) {
         run->started = true;
@@ -76,6 +78,15 @@ static void display(const struct run *run)
     free(text);
 }
 
+// How many ranks there are is not known before.
+static void check_reader(const struct run *run)
+{
+    int rank = run->command->input_said ? run->command->input_rank : 0;
+    if (rank > 0 && (uint32_t)rank >= dragon_group_size(run->group))
+        log_notice("--stdin %d: the last rank is %u, so nobody reads", rank,
+                   dragon_group_size(run->group) - 1);
+}
+
 static void on_started(struct run *run)
 {
     run->seen = true;
@@ -83,6 +94,7 @@ static void on_started(struct run *run)
                 dragon_group_size(run->group));
     pg_signals_started(&run->signals, run->group);
     pg_show_sharing(run->command, run->group);
+    check_reader(run);
     display(run);
     if (run->command->status_file)
         run->nodes = pg_status_nodes(run->runtime);
@@ -109,13 +121,14 @@ static void tell_end(const struct run *run)
     }
 }
 
-static void write_status(struct run *run, int code, const char *cause)
+// False: it was said why it cannot be written.
+static bool write_status(struct run *run, int code, const char *cause)
 {
-    if (!run->command->status_file)
-        return;
+    if (!run->command->status_file || run->command->dry_run)
+        return true;
     run->times.ended = now();
     run->times.ended_ms = time_now_ms();
-    pg_status_write(run->command, run->group, run->nodes, &run->times, code, cause);
+    return pg_status_write(run->command, run->group, run->nodes, &run->times, code, cause);
 }
 
 // A third Ctrl-C: what becomes of the group is the runtime's business, which ends it with us.
@@ -137,8 +150,8 @@ static int end_group(struct run *run, dragon_err_t err)
         tell_end(run);
     else if (code != 0 && err != DRAGON_OK && !lost)
         log_error("waiting for the group: %s", dragon_err_text(err));
-    write_status(run, code, lost && !*cause ? "the runtime has ended" : cause);
-    return code;
+    bool written = write_status(run, code, lost && !*cause ? "the runtime has ended" : cause);
+    return code == 0 && !written ? PG_EXIT_OURS : code;
 }
 
 // ---- its life
@@ -234,32 +247,35 @@ static int print_spec(const struct pg_command *command)
 // What is wrong is found before a runtime is started.
 static int run_outside(const struct pg_command *command, char **argv)
 {
+    struct run run = {.command = command};
     dragon_error_t error;
-    if (command->detach) {
-        log_error("--detach: there is no runtime here in which the group could go on");
-        return PG_EXIT_OURS;
+    if (command->detach && !command->dry_run) {
+        err_set(&error, DRAGON_ERR_INVAL,
+                "--detach: there is no runtime here in which the group could go on");
+        return fail(&run, &error);
     }
-    if (pg_group_create(command, NULL, NULL, &error) != DRAGON_OK) {
-        log_error("%s", error.text);
-        return PG_EXIT_OURS;
-    }
+    if (pg_group_create(command, NULL, NULL, &error) != DRAGON_OK)
+        return fail(&run, &error);
     return run_privately(argv);
+}
+
+static int run_somewhere(const struct pg_command *command, char **argv)
+{
+    if (command->print_spec)
+        return print_spec(command);
+    if (command->status_file && !command->dry_run && !pg_status_prepare(command->status_file))
+        return PG_EXIT_OURS;
+    return is_inside_runtime() ? run_command(command) : run_outside(command, argv);
 }
 
 int main(int argc, char **argv)
 {
     struct pg_command command;
-    int code;
     self_fill_streams();
     log_open("dragon-pg", "");
     pg_command_init(&command);
     pg_command_take(&command, argc, argv);
-    if (command.print_spec)
-        code = print_spec(&command);
-    else if (!getenv("DRAGON_RUNTIME"))
-        code = run_outside(&command, argv);
-    else
-        code = run_command(&command);
+    int code = run_somewhere(&command, argv);
     pg_command_fini(&command);
     if (fflush(stdout) != 0 && code == 0)
         code = PG_EXIT_OURS;

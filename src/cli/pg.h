@@ -168,6 +168,9 @@ struct pg_times {
     double started, ended;         // seconds since 1970; 0: not yet
     uint64_t started_ms, ended_ms; // of the monotonic clock
 };
+// Before anything is started: whether the file can be made. An old one is removed, so that what is there in the
+// end is of this run. False: it said why not.
+bool pg_status_prepare(const char *name);
 // Which nodes there are: read once, while the runtime is there. The caller frees with strv_free.
 char **pg_status_nodes(dragon_runtime_t *runtime);
 // Writes it, whole or not at all. `group` NULL: there is none. False: it said why not.

@@ -53,6 +53,18 @@ static bool take_list(char **text, const char *value,
     return err == DRAGON_OK ? take_text(text, value, error) : out_of_memory(error);
 }
 
+// What dragon-info shows in a column.
+static bool take_name(char **text, const char *value, dragon_error_t *error)
+{
+    enum { NAME_LIMIT = 64 };
+    bool good = *value && strlen(value) <= NAME_LIMIT;
+    for (const char *at = value; good && *at; at++)
+        good = (unsigned char)*at >= ' ' && *at != 0x7f;
+    if (!good)
+        return wrong(error, "a name has 1 to 64 bytes, none of them a control character");
+    return take_text(text, value, error);
+}
+
 static bool take_env(char ***env, const char *value, dragon_error_t *error)
 {
     const char *equals = strchr(value, '=');
@@ -342,12 +354,13 @@ bool pg_take_option(void *arg, int id, const char *value, dragon_error_t *error)
         command->display_bind = strstr(value, "bind");
         return true;
     case PG_NAME:
-        return take_text(&command->name, value, error);
+        return take_name(&command->name, value, error);
     case PG_STATUS_FILE:
         return *value ? take_text(&command->status_file, value, error)
                       : wrong(error, "a file needs a name");
     case PG_SPEC:
-        return take_text(&command->spec, value, error);
+        return *value ? take_text(&command->spec, value, error)
+                      : wrong(error, "a file needs a name");
     default:
         return take_switch(command, id);
     }

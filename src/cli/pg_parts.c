@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include "cli/pg.h"
+#include "cli/private.h"
 
 #include <sys/stat.h>
 
@@ -137,7 +138,7 @@ static void take_spec(struct pg_command *command, int argc, char **argv)
     command->spec = NULL;
     if (!pg_spec_load(name, &text, &length, &error))
         refuse(&error);
-    if (!getenv("DRAGON_RUNTIME"))
+    if (!is_inside_runtime())
         prepare_for_private(name, text, length);
     pg_command_fini(command);
     if (!pg_spec_read(command, text, length, &error))
@@ -193,7 +194,6 @@ static bool check_detached(const struct pg_command *command, dragon_error_t *err
     }
     const char *what = inherits               ? "--output or --error inherit"
                        : command->status_file ? "--status-file"
-                       : command->dry_run     ? "--dry-run"
                        : command->input_said && command->input_rank != DRAGON_NO_RANK ? "--stdin"
                                                                                       : NULL;
     if (!command->detach || !what)
@@ -232,9 +232,10 @@ static bool check_reader(const struct pg_command *command, dragon_error_t *error
 {
     uint64_t ranks = 0;
     for (size_t i = 0; i < command->count; i++) {
-        if (command->parts[i].ranks == 0)
+        const struct pg_part *part = &command->parts[i];
+        if (part->ranks == 0 && (command->pmi || part->policy.ppn || command->all.policy.ppn))
             return true; // how many there are is known with the plan
-        ranks += command->parts[i].ranks;
+        ranks += part->ranks ? part->ranks : 1;
     }
     if (!command->input_said || command->input_rank < 0 || (uint64_t)command->input_rank < ranks)
         return true;

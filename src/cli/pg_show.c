@@ -62,8 +62,9 @@ static json_t *make_rank(const struct plan *plan, uint32_t rank)
         "name", json_of_text(node ? node->name : "?"), "host",
         json_of_text(node ? node->host : "?"), "template", (json_int_t)place.process_template,
         "program", json_of_text(pg_program(plan->command, place.process_template)));
-    json_t *bound = json_pack("{s:s, s:s, s:s, s:b}", "cores", place.cores, "bind",
-                              text_bind(place.bind), "gpus", place.gpus, "shared", place.shared);
+    json_t *bound =
+        json_pack("{s:o, s:s, s:o, s:b}", "cores", json_of_cores(place.cores), "bind",
+                  text_bind(place.bind), "gpus", json_of_gpus(place.gpus), "shared", place.shared);
     bool good = object && bound && (!plan->view.bind || json_object_update(object, bound) == 0);
     json_decref(bound);
     if (good)
@@ -159,16 +160,27 @@ static bool asks_gpus(const struct pg_policy *policy)
     return policy->gpus > 0 || policy->gpu_list;
 }
 
+// What whoever does not want them to share can do.
+static const char *advice(const struct pg_command *command, bool asks)
+{
+    if (!asks)
+        return "; with -c 1 each waits for one of its own";
+    return command->full == DRAGON_FULL_SHARE
+               ? "; without --on-full share the group waits for free ones"
+               : ", as its lists say";
+}
+
 void pg_show_sharing(const struct pg_command *command, const dragon_group_t *group)
 {
     struct cores cores = {0};
     uint32_t sharing = 0;
     bool gpus = asks_gpus(&command->all.policy), good = true;
-    bool minds = command->pmi || gpus || asks_cores(&command->all.policy);
+    bool asks = gpus || asks_cores(&command->all.policy);
     for (size_t i = 0; i < command->count; i++) {
         gpus = gpus || asks_gpus(&command->parts[i].policy);
-        minds = minds || gpus || asks_cores(&command->parts[i].policy);
+        asks = asks || gpus || asks_cores(&command->parts[i].policy);
     }
+    bool minds = command->pmi || asks;
     for (uint32_t rank = 0; minds && good && rank < dragon_group_size(group); rank++) {
         dragon_rank_place_t place;
         if (dragon_group_rank_place(group, rank, &place) != DRAGON_OK || !place.shared)
@@ -179,9 +191,9 @@ void pg_show_sharing(const struct pg_command *command, const dragon_group_t *gro
     }
     if (sharing && good) {
         size_t count = count_different(&cores);
-        log_notice("%u rank%s %zu core%s%s with others; use --on-full=wait to wait for free ones",
-                   sharing, sharing == 1 ? " shares" : "s share", count, count == 1 ? "" : "s",
-                   gpus ? ", or GPUs," : "");
+        log_notice("%u rank%s %zu core%s%s with others%s", sharing,
+                   sharing == 1 ? " shares" : "s share", count, count == 1 ? "" : "s",
+                   gpus ? ", or GPUs," : "", advice(command, asks));
     }
     free(cores.numbers);
 }

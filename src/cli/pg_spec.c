@@ -72,8 +72,9 @@ static bool fail_type(struct reader *reader, const struct key *key)
                                         "true or false", "an object",      "a list"};
     char text[100] = "";
     size_t used = 0;
+    unsigned types = key->types & REAL ? key->types & ~(unsigned)WHOLE : key->types;
     for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
-        if (key->types & 1u << i)
+        if (types & 1u << i)
             used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", used ? " or " : "",
                                      names[i]);
     return fail(reader, key->name, "it is to be %s", text);
@@ -176,6 +177,29 @@ static bool read_env(struct reader *reader, const char *key, json_t *object)
     return true;
 }
 
+static bool has_env(char *const *env, const char *name)
+{
+    size_t length = strlen(name);
+    for (; env && *env; env++)
+        if (strncmp(*env, name, length) == 0 && (!(*env)[length] || (*env)[length] == '='))
+            return true;
+    return false;
+}
+
+// What the template itself says wins, wherever in the text it is.
+static bool read_policy_env(struct reader *reader, const char *key, json_t *object)
+{
+    const char *name;
+    void *next;
+    json_t *value;
+    json_object_foreach_safe(object, next, name, value)
+    {
+        if (has_env(reader->command->at->env, name))
+            json_object_del(object, name);
+    }
+    return read_env(reader, key, object);
+}
+
 static bool read_program(struct reader *reader, const char *key, json_t *list)
 {
     struct pg_part *part = reader->command->at;
@@ -232,7 +256,7 @@ static const struct key policy_keys[] = {
     {"gpus", WHOLE, 'g', NULL},
     {"gpu_list", TEXT, PG_GPU_LIST, NULL},
     {"memory", TEXT | WHOLE, PG_MEMORY, NULL},
-    {"env", OBJECT, 0, read_env},
+    {"env", OBJECT, 0, read_policy_env},
     {0},
 };
 

@@ -158,6 +158,29 @@ static bool replace(const char *name, const char *text)
     return good;
 }
 
+static bool tell_failure(const char *name)
+{
+    log_error("the status file %s cannot be written: %s", name, strerror(errno));
+    return false;
+}
+
+bool pg_status_prepare(const char *name)
+{
+    struct stat status;
+    const char *slash = strrchr(name, '/');
+    if (stat(name, &status) == 0 && !S_ISREG(status.st_mode)) {
+        errno = S_ISDIR(status.st_mode) ? EISDIR : errno;
+        return (!S_ISDIR(status.st_mode) && access(name, W_OK) == 0) || tell_failure(name);
+    }
+    char *directory = slash ? strndup(name, (size_t)(slash - name) + 1) : strdup("./");
+    bool good =
+        directory && access(directory, W_OK | X_OK) == 0 && (unlink(name) == 0 || errno == ENOENT);
+    int why = errno;
+    free(directory);
+    errno = why;
+    return good || tell_failure(name);
+}
+
 bool pg_status_write(const struct pg_command *command, const dragon_group_t *group,
                      char *const *nodes, const struct pg_times *times, int exit_code,
                      const char *cause)
@@ -165,9 +188,8 @@ bool pg_status_write(const struct pg_command *command, const dragon_group_t *gro
     errno = ENOMEM;
     char *text = make_status(command, group, nodes, times, exit_code, cause);
     bool good = text && replace(command->status_file, text);
-    if (!good)
-        log_error("the status file %s cannot be written: %s", command->status_file,
-                  strerror(errno));
+    int why = errno;
     free(text);
-    return good;
+    errno = why;
+    return good || tell_failure(command->status_file);
 }

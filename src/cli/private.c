@@ -12,6 +12,12 @@
 
 enum { EXIT_OURS = 125 };
 
+bool is_inside_runtime(void)
+{
+    const char *path = getenv("DRAGON_RUNTIME");
+    return path && *path;
+}
+
 int run_privately(char **argv)
 {
     char *self = self_path(), *program = self_beside("dragon-run"), **words = NULL;

@@ -4,6 +4,11 @@
 #ifndef CLI_PRIVATE_H
 #define CLI_PRIVATE_H
 
+#include <stdbool.h>
+
+// Whether there is one: DRAGON_RUNTIME is set, and not empty.
+bool is_inside_runtime(void);
+
 // Becomes dragon-run with this very command as its head program. Returns only when that fails, with the
 // exit code, after having said why.
 int run_privately(char **argv);

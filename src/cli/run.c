@@ -52,7 +52,7 @@ static const struct option_row rows[] = {
     {OPTION_GPUS, 0, "gpus", "SPEC", "DRAGON_GPUS",
      "the GPUs of a host, where they cannot be found: none, nvidia:4, intel:6.2@0,0,0,1,1,1"},
     {OPTION_WALLTIME, 0, "walltime", "TIME", "DRAGON_WALLTIME",
-     "the allocation ends in so long (a Slurm job's end is known)"},
+     "the allocation ends in so long, of which --signal of dragon-pg is told; Slurm's is known"},
     {OPTION_RANK, 0, "rank", "R", NULL, "start without a launcher: this is node R"},
     {OPTION_SIZE, 0, "size", "N", NULL, "  of N nodes,"},
     {OPTION_ADDRESS, 0, "address", "HOST:PORT", NULL, "  which meet here, where rank 0 listens,"},

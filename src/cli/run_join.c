@@ -3,6 +3,10 @@
 // Coming together: each rank offers a blob with what the others need of it, all blobs are exchanged by
 // whatever way of boot/ there is, and the table made of them goes to the agent.
 //
+// What holds for the whole runtime is rank 0's: most launchers hand variables to the first host only, and a tree
+// whose nodes disagree about the fan-out is none. GPUs that were declared on rank 0 are those of all hosts where
+// nothing was declared.
+//
 // The blob of rank 0 also carries the runtime's secret. It travels over the launcher's own connections
 // (PMIx, PMI-1) or, without a launcher, over one that knows a secret already.
 #include "config.h"
@@ -14,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BLOB_MAGIC = 0x4e475244, WIRE_VERSION = 2, NAME_BYTES = 8, STEM_BYTES = 16, WORD_ROOM = 48 };
+enum { BLOB_MAGIC = 0x4e475244, WIRE_VERSION = 3, NAME_BYTES = 8, STEM_BYTES = 16, WORD_ROOM = 48 };
 
 struct offer {
     const char *release;
@@ -25,6 +29,8 @@ struct offer {
     const uint8_t *secret; // of rank 0, as all that follows
     const char *name, *stem;
     uint64_t end_s;
+    const char *gpus;
+    uint32_t fanout, node_timeout_ms, grace_ms;
 };
 
 // Equal for processes that share the network and the names of one host: its boot, its name, its network.
@@ -75,6 +81,10 @@ static void offer_pack(struct pack *pack, const struct run *run)
     pack_str(pack, name);
     pack_str(pack, stem);
     pack_u64(pack, run->end_s);
+    pack_str(pack, run->options.gpus);
+    pack_u32(pack, (uint32_t)run->options.fanout);
+    pack_u32(pack, (uint32_t)run->options.node_timeout_ms);
+    pack_u32(pack, (uint32_t)run->options.grace_ms);
 }
 
 // The beginning is the same in every release, so that another one can be named.
@@ -103,7 +113,11 @@ static dragon_err_t offer_read(const struct boot_blob *blob, uint32_t rank, stru
     offer.name = unpack_str(&unpack);
     offer.stem = unpack_str(&unpack);
     offer.end_s = unpack_u64(&unpack);
-    if (!unpack_done(&unpack) || offer.cores == 0) {
+    offer.gpus = unpack_str(&unpack);
+    offer.fanout = unpack_u32(&unpack);
+    offer.node_timeout_ms = unpack_u32(&unpack);
+    offer.grace_ms = unpack_u32(&unpack);
+    if (!unpack_done(&unpack) || offer.cores == 0 || offer.fanout == 0) {
         strv_free(offer.addresses);
         return err_set(error, DRAGON_ERR_PROTO, "what rank %u on %.64s offered is not understood",
                        rank, offer.host);
@@ -250,12 +264,13 @@ static bool send_start(struct run *run, const struct offer *offers,
         .stem = offers[0].stem,
         .here = run->rank,
         .count = run->size,
-        .fanout = (uint32_t)run->options.fanout,
+        .fanout = offers[0].fanout,
         .share_index = places[run->rank].index,
         .share_count = places[run->rank].count,
         .up_timeout_ms = (uint32_t)time_left_ms(run->deadline_ms) + 1,
-        .node_timeout_ms = (uint32_t)run->options.node_timeout_ms,
-        .grace_ms = (uint32_t)run->options.grace_ms,
+        .node_timeout_ms = offers[0].node_timeout_ms,
+        .grace_ms = offers[0].grace_ms,
+        .gpus = *run->options.gpus ? "" : offers[0].gpus,
         .end_s = offers[0].end_s,
         .head_group = run->foreground ? getpgrp() : 0,
         .cwd = cwd,

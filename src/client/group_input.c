@@ -220,8 +220,7 @@ bool input_on_taken(struct dragon_group *group, struct unpack *unpack)
 static bool pipe_is_closed(const struct dragon_group *group, uint32_t rank)
 {
     const struct run *run = group->run;
-    return run->done || run->ranks[rank].status.ended || run->ranks[rank].status.restarts > 0 ||
-           group->input.pipes[rank].ended;
+    return run->done || run->ranks[rank].status.exit_code >= 0 || group->input.pipes[rank].ended;
 }
 
 static dragon_err_t wait_for_room(struct dragon_group *group, uint32_t rank, int64_t deadline)

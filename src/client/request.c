@@ -44,10 +44,10 @@ static dragon_err_t request_send(struct request *request, uint16_t type, struct 
         err = err_set(error, DRAGON_ERR_PEER, "%s", runtime->refusal);
     else if (body->failed)
         err = err_set(error, DRAGON_ERR_NOMEM, "out of memory");
-    else if (body->length > CLIENT_BODY_LIMIT)
+    else if (body->length > GROUP_SPEC_LIMIT)
         err = err_set(error, DRAGON_ERR_TOO_BIG,
                       "the templates and the environment of the group are %zu bytes, more than %d",
-                      body->length, CLIENT_BODY_LIMIT);
+                      body->length, GROUP_SPEC_LIMIT);
     if (err != DRAGON_OK)
         pack_fini(body);
     else

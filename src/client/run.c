@@ -155,6 +155,7 @@ static void rank_came_up(struct run *run, const struct rank_report *report)
     rank->status.node = report->node;
     rank->status.pid = report->pid;
     rank->status.ended = 0;
+    rank->status.restarts += rank->status.exit_code >= 0;
     rank->known = rank->up = true;
     // Of a group that we only watch nobody else tells us that it left the queue.
     if (run->state < DRAGON_GROUP_RUNNING)
@@ -174,7 +175,6 @@ static void rank_went_down(struct run *run, const struct rank_report *report)
     rank->status.pid = report->pid;
     rank->status.exit_code = rank_report_code(report);
     rank->status.ended = !report->again;
-    rank->status.restarts += report->again != 0;
     rank->known = true;
     rank->up = false;
     event_add(run, &(dragon_event_t){.kind = report->again ? DRAGON_EVENT_RANK_AGAIN

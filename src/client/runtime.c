@@ -227,14 +227,19 @@ dragon_err_t dragon_runtime_attach_to(const char *path, dragon_runtime_t **runti
     return DRAGON_OK;
 }
 
-// A group that was abandoned while it starts has no user who would destroy it.
+// A group that was abandoned while it starts has no user who would destroy it, and a run without a number is in
+// no table.
 static void destroy_request(struct request *request)
 {
-    struct run *run = request->run;
-    struct dragon_group *owner = run && run->start == request ? run->owner : NULL;
-    if (owner && owner->abandoned)
-        dragon_group_destroy(owner);
+    struct run *run = request->run && request->run->start == request ? request->run : NULL;
     request_destroy(request);
+    if (!run)
+        return;
+    run->start = NULL;
+    if (run->owner && run->owner->abandoned)
+        dragon_group_destroy(run->owner);
+    if (!run->handles && !run->id)
+        run_destroy(run);
 }
 
 void dragon_runtime_detach(dragon_runtime_t *runtime)

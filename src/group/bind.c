@@ -62,3 +62,36 @@ bool bind_threads(const struct machine *machine, const struct plan_slot *slot, c
     *size_out = size;
     return true;
 }
+
+static void print_runs(FILE *out, const cpu_set_t *set, size_t size)
+{
+    size_t cpus = size * 8;
+    const char *before = "";
+    for (size_t cpu = 0, end; cpu < cpus; cpu = end) {
+        end = cpu + 1;
+        if (!CPU_ISSET_S(cpu, size, set))
+            continue;
+        while (end < cpus && CPU_ISSET_S(end, size, set))
+            end++;
+        fprintf(out, end - cpu > 1 ? "%s%zu-%zu" : "%s%zu", before, cpu, end - 1);
+        before = ",";
+    }
+}
+
+char *bind_text(const struct machine *machine, const struct plan_slot *slot)
+{
+    cpu_set_t *set;
+    size_t size, length;
+    char *text = NULL;
+    if (!bind_threads(machine, slot, &set, &size))
+        return NULL;
+    FILE *out = open_memstream(&text, &length);
+    if (out && set)
+        print_runs(out, set, size);
+    if (set)
+        CPU_FREE(set);
+    if (out && fclose(out) == 0)
+        return text;
+    free(text);
+    return NULL;
+}

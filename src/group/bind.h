@@ -14,4 +14,7 @@
 bool bind_threads(const struct machine *machine, const struct plan_slot *slot, cpu_set_t **set_out,
                   size_t *size_out);
 
+// The same as a list, "0-3,8"; "" when it is not to be bound. NULL: out of memory. The caller frees.
+char *bind_text(const struct machine *machine, const struct plan_slot *slot);
+
 #endif

@@ -139,7 +139,8 @@ static bool client_submit(struct groups *groups, uint64_t session, struct unpack
     uint32_t request = unpack_u32(unpack);
     uint8_t order = unpack_u8(unpack);
     uint64_t group = unpack_u64(unpack);
-    if (unpack->failed || order >= GROUP_ORDERS || !group_spec_unpack(unpack, &spec))
+    if (unpack->failed || order >= GROUP_ORDERS || unpack_left(unpack) > GROUP_SPEC_LIMIT ||
+        !group_spec_unpack(unpack, &spec))
         return false;
     bool good = unpack_done(unpack);
     if (good) {

@@ -23,7 +23,7 @@ struct groups_options {
     const char *pmix_program;      // the path of dragon-pmix; NULL: not there
     const char *nspace_stem;       // unguessable; the same on all nodes
     const struct machine *machine; // what this node has
-    const char *cpuset;            // of this node, "0-3"; or ""
+    const char *cpuset;            // that its programs may use, "0-3"; "": not known
     const struct rlimit *nofile;   // for the programs started
     uint64_t start_timeout_ms;     // from the order to start until all nodes are ready
     // A message for a client of this node; one that is gone is ignored.

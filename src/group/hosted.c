@@ -172,9 +172,25 @@ static void signal_rank(struct hosted *hosted, struct rank *rank, int signal, bo
         hosted_set_due(hosted, rank, DUE_STUCK, STUCK_MS);
 }
 
+static void end_restarts(struct hosted *hosted)
+{
+    for (struct hosted_part *part = hosted->parts; part; part = part->next)
+        for (uint32_t i = 0; i < part->started; i++) {
+            struct rank *rank = &part->ranks[i];
+            if (rank->due != DUE_START)
+                continue;
+            rank->due = DUE_NOTHING;
+            hosted_report_end(hosted, rank);
+        }
+}
+
 void hosted_signal(struct hosted *hosted, int32_t rank, int signal, enum signal_why why)
 {
     bool stopping = why == SIGNAL_STOP;
+    if (why == SIGNAL_NO_RESTART) {
+        end_restarts(hosted);
+        return;
+    }
     if (stopping)
         hosted->stop_signal = signal;
     for (struct hosted_part *part = hosted->parts; part; part = part->next) {
@@ -210,12 +226,13 @@ void hosted_order_rank(struct hosted *hosted, uint32_t number, enum rank_order o
 {
     struct hosted_part *part;
     struct rank *rank = hosted_find_rank(hosted, number, &part);
-    if (!rank || !part->going)
+    if (!rank)
         return;
     if (order == RANK_START_AGAIN) {
         start_again(hosted, rank, ms);
         return;
     }
+    // On its way the news that all nodes are ready may take longer than this order, which comes after it.
     if (rank >= part->ranks + part->started && !rank->reported) { // it has not been started yet
         rank->told = rank->reported = true;
         if (rank->input)

@@ -75,6 +75,8 @@ size_t hosted_signal_all(const struct hosted *hosted, int signal);
 
 // hosted_end.c
 void hosted_report(struct hosted *hosted, const struct rank *rank, enum rank_end end, int value);
+// Once more, now that it is not started again after all.
+void hosted_report_end(struct hosted *hosted, const struct rank *rank);
 void hosted_send_text(struct hosted *hosted, uint32_t rank, const char *text);
 void hosted_on_rank_exited(void *part, struct rank *rank);
 void hosted_on_rank_over(void *part, struct rank *rank);

@@ -78,6 +78,13 @@ static enum rank_end exit_kind(const struct hosted *hosted, const struct rank *r
     return !connected && code == 0 ? RANK_UNCONNECTED : RANK_EXITED;
 }
 
+void hosted_report_end(struct hosted *hosted, const struct rank *rank)
+{
+    bool killed = WIFSIGNALED(rank->status);
+    hosted_report(hosted, rank, killed ? RANK_SIGNALED : RANK_EXITED,
+                  killed ? WTERMSIG(rank->status) : WEXITSTATUS(rank->status));
+}
+
 void hosted_on_rank_over(void *arg, struct rank *rank)
 {
     struct hosted_part *part = arg;

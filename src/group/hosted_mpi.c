@@ -4,6 +4,7 @@
 // the PMI servers tell back.
 #include "config.h"
 
+#include "group/bind.h"
 #include "group/hosted.h"
 
 static void on_ready(void *arg, const char *error)
@@ -85,25 +86,53 @@ static void map_apps(struct pmi_map *map, struct pmi_app *apps, const struct hos
     }
 }
 
+// What the ranks of this node are bound to, or an empty list when none is; and whether they share cores.
+static bool read_slots(const struct hosted_part *part, struct mpi_job_options *options,
+                       char ***bound_out)
+{
+    const struct machine *machine = part->hosted->host->options.machine;
+    bool good = true, any = false;
+    options->oversubscribed = part->place.count > machine->core_count;
+    *bound_out = strv_alloc(0);
+    for (uint32_t i = 0; good && i < part->place.count; i++) {
+        struct plan_slot slot;
+        good = plan_slot(&part->plan, part->ranks[i].number, &slot);
+        char *text = good ? bind_text(machine, &slot) : NULL;
+        good = text && strv_push(bound_out, text);
+        any = any || (good && *text);
+        options->oversubscribed = options->oversubscribed || (good && slot.shared);
+        free(text);
+    }
+    if (good && !any) {
+        strv_free(*bound_out);
+        *bound_out = NULL;
+    }
+    return good;
+}
+
 bool hosted_prepare_mpi(struct hosted *hosted, struct hosted_part *part, dragon_error_t *error)
 {
     struct host *host = hosted->host;
     const struct plan *plan = &part->plan;
-    struct pmi_map map = {.size = plan->size, .cores_here = host->options.machine->core_count};
+    struct pmi_map map = {.size = plan->size};
+    struct mpi_job_options options = {.group = hosted->group, .map = &map};
+    char **bound = NULL;
     uint32_t *nodes = calloc(part->node_count, sizeof *nodes);
     map.node_of_rank = calloc(map.size, sizeof *map.node_of_rank);
     map.app_first = calloc(part->spec.template_count, sizeof *map.app_first);
     free(hosted->apps);
     hosted->apps = calloc(part->spec.template_count, sizeof *hosted->apps);
     if (nodes && map.node_of_rank && map.app_first && hosted->apps &&
-        map_nodes(&map, plan, host->options.tree, nodes)) {
+        map_nodes(&map, plan, host->options.tree, nodes) && read_slots(part, &options, &bound)) {
         map_apps(&map, hosted->apps, part);
-        struct mpi_job_options options = {
-            .group = hosted->group, .map = &map, .nodes = nodes, .apps = hosted->apps};
+        options.nodes = nodes;
+        options.apps = hosted->apps;
+        options.bound = bound;
         hosted->mpi_job = mpi_job_create(host->mpi, &options, &handler, hosted, error);
     } else
         err_set(error, DRAGON_ERR_NOMEM, "out of memory");
     free(nodes);
+    strv_free(bound);
     pmi_map_fini(&map);
     return hosted->mpi_job != NULL;
 }

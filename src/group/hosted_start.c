@@ -147,6 +147,10 @@ static int run(struct start *start)
     if (problem && step != SPAWN_EXEC)
         snprintf(start->text, sizeof start->text, "cannot %s: %s", spawn_step_name(step),
                  strerror(problem));
+    else if (problem == ENOMEM && start->rank->cgroup)
+        snprintf(start->text, sizeof start->text,
+                 "its memory limit of %llu bytes is too low to run the program",
+                 (unsigned long long)start->template->policy.memory_bytes);
     return problem;
 }
 

@@ -231,7 +231,6 @@ static void start_again(struct led *led, uint32_t rank)
     uint64_t wait_ms = led->backoff_ms;
     for (uint32_t i = led->ranks[rank].restarts; i > 0 && wait_ms < BACKOFF_MOST_MS; i--)
         wait_ms *= 2;
-    led->ranks[rank].restarts++;
     led_order_rank(led, rank, RANK_START_AGAIN,
                    (uint32_t)(wait_ms < BACKOFF_MOST_MS ? wait_ms : BACKOFF_MOST_MS));
 }
@@ -249,6 +248,7 @@ static bool take_report(struct led *led, struct rank_report *report)
     struct rank_state *state = &led->ranks[report->rank];
     if (report->end == RANK_UP) {
         state->pid = report->pid;
+        state->restarts += state->code >= 0;
         return false;
     }
     if (report->pid)
@@ -288,7 +288,8 @@ bool leader_on_reports(struct leader *leader, const struct link_message *message
     pack_fini(&reports);
     if (stop)
         led_stop(led, FAILURE_GRACE_MS, "a rank failed");
-    led_check_over(led);
+    else
+        led_check_over(led);
     return true;
 }
 
@@ -343,9 +344,19 @@ bool leader_on_broken(struct leader *leader, const struct link_message *message)
 
 // ---- what clients ask for
 
+// Those that wait to be started again have ended; an order that is under way comes before this one.
+static void stop_restart(struct led *led)
+{
+    if (led->restart == DRAGON_RESTART_NEVER)
+        return;
+    led->restart = DRAGON_RESTART_NEVER;
+    led_order_signal(led, GROUP_ALL_RANKS, 0, SIGNAL_NO_RESTART);
+}
+
 static void remove_rank(struct led *led, int32_t rank)
 {
-    if (led->pmi || rank < 0 || (uint32_t)rank >= led->size || led->state != LED_RUNNING)
+    if (led->pmi || rank < 0 || (uint32_t)rank >= led->size || led->state != LED_RUNNING ||
+        !led_is_started(led, (uint32_t)rank))
         return;
     led->ranks[rank].removed = true;
     if (!led->ranks[rank].ended)
@@ -371,7 +382,7 @@ bool leader_on_ask(struct leader *leader, const struct link_message *message)
     else if (ask == ASK_REMOVE)
         remove_rank(led, rank);
     else if (ask == ASK_NO_RESTART)
-        led->restart = DRAGON_RESTART_NEVER;
+        stop_restart(led);
     else if (same_asker(led->owner, asker))
         led_abandon(led, "its client has dropped it");
     return true;

@@ -9,10 +9,14 @@ static void answer(struct leader *leader, struct asker asker, uint32_t request, 
                    struct pack *inner)
 {
     struct pack body = PACK_EMPTY;
+    if (inner->failed)
+        err = DRAGON_ERR_NOMEM;
+    else if (inner->length > GROUP_ANSWER_LIMIT)
+        err = DRAGON_ERR_TOO_BIG;
     pack_u32(&body, request);
     pack_i32(&body, err);
-    pack_raw(&body, inner->data, inner->length);
-    body.failed |= inner->failed;
+    if (err == DRAGON_OK)
+        pack_raw(&body, inner->data, inner->length);
     pack_fini(inner);
     leader_to_client(leader, asker, GC_ANSWER, &body);
 }

@@ -109,14 +109,19 @@ void led_order_signal(struct led *led, int32_t rank, int signal, enum signal_why
     tree_send(led->leader->options.tree, TREE_EVERYBODY, GN_SIGNAL, &body);
 }
 
-void led_discard(struct led *led)
+void led_order_discard(const struct led *led)
 {
     struct pack body = PACK_EMPTY;
+    pack_u64(&body, led->group);
+    tree_send(led->leader->options.tree, TREE_EVERYBODY, GN_DISCARD, &body);
+}
+
+void led_discard(struct led *led)
+{
     if (led->discard)
         return;
     led->discard = true;
-    pack_u64(&body, led->group);
-    tree_send(led->leader->options.tree, TREE_EVERYBODY, GN_DISCARD, &body);
+    led_order_discard(led);
 }
 
 static struct part *part_of_rank(const struct led *led, uint32_t rank)
@@ -125,6 +130,12 @@ static struct part *part_of_rank(const struct led *led, uint32_t rank)
     while (part && !(part->plan.size && plan_has(&part->plan, rank)))
         part = part->next;
     return part;
+}
+
+bool led_is_started(const struct led *led, uint32_t rank)
+{
+    const struct part *part = part_of_rank(led, rank);
+    return part && part->state == PART_RUNNING;
 }
 
 void led_order_rank(struct led *led, uint32_t rank, enum rank_order order, uint32_t ms)
@@ -183,9 +194,7 @@ static void fail_adds(struct led *led, const char *why)
 {
     for (struct part *part = led->parts, *next; part; part = next) {
         next = part->next;
-        if (part->state == PART_PREPARING)
-            part_answer(part, DRAGON_ERR_CANCELED, 125, why);
-        else if (part->state == PART_QUEUED)
+        if (part->state != PART_RUNNING)
             part_give_up(part, DRAGON_ERR_CANCELED, why);
     }
 }
@@ -230,12 +239,13 @@ void led_run(struct led *led)
 
 void led_stop(struct led *led, uint32_t grace_ms, const char *why)
 {
-    if (led->state != LED_RUNNING)
-        return;
-    led_enter(led, LED_STOPPING, why);
-    fail_adds(led, "the group is being stopped");
-    led_order_signal(led, GROUP_ALL_RANKS, SIGTERM, SIGNAL_STOP);
-    loop_timer_start(led->step, grace_ms);
+    if (led->state == LED_RUNNING) {
+        led_enter(led, LED_STOPPING, why);
+        fail_adds(led, "the group is being stopped");
+        led_order_signal(led, GROUP_ALL_RANKS, SIGTERM, SIGNAL_STOP);
+        loop_timer_start(led->step, grace_ms);
+    }
+    led_check_over(led); // those that were to be added may have been all that was left
 }
 
 static void on_led_step(void *arg)

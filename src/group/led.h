@@ -56,6 +56,7 @@ struct led {
     enum led_state state;
     uint64_t began_ms;
     struct part *parts;       // owned
+    uint32_t next_part;       // numbers are not used again: what comes late is for none
     struct rank_state *ranks; // owned: `size`
     uint32_t size, over;
     bool pmi, detached, discard; // discard: nobody reads the output
@@ -111,15 +112,18 @@ struct led *led_create(struct leader *leader, const struct group_spec *spec, str
 void led_destroy(struct led *led); // gives back what its ranks have
 void led_enter(struct led *led, enum led_state state, const char *why);
 void led_to_clients(struct led *led, uint16_t type, const struct pack *body); // owner and watchers
+// It may be destroyed by this, as by the two below.
 void led_stop(struct led *led, uint32_t grace_ms, const char *why);
 void led_stop_asked(struct led *led, const char *why);
 // Nobody wants it any more: it is stopped and its output dropped.
 void led_abandon(struct led *led, const char *why);
 void led_discard(struct led *led);
-void led_run(struct led *led); // all nodes are ready
+void led_order_discard(const struct led *led); // once more, to nodes that had no part in it
+void led_run(struct led *led);                 // all nodes are ready
 // It could not be started, of which the owner knows. Destroys it.
 void led_fail(struct led *led, int code, const char *cause);
-void led_check_over(struct led *led); // may destroy it
+void led_check_over(struct led *led);                      // may destroy it
+bool led_is_started(const struct led *led, uint32_t rank); // its part's nodes were all ready
 // A rank that is over has nothing any more.
 void led_give_rank(struct led *led, uint32_t rank);
 void led_order_signal(struct led *led, int32_t rank, int signal, enum signal_why why);

@@ -97,7 +97,7 @@ void led_keep_lines(struct led *led, uint32_t rank, const char *text)
 {
     size_t length = strlen(text), kept = 0;
     struct last_lines **at = &led->lines;
-    for (; *at; at = &(*at)->next)
+    for (; *at && (*at)->rank != rank; at = &(*at)->next)
         if (++kept >= LINES_KEPT)
             return; // the first that failed are those that matter
     struct last_lines *lines = malloc(sizeof *lines + length + 1);
@@ -105,16 +105,19 @@ void led_keep_lines(struct led *led, uint32_t rank, const char *text)
         return;
     *lines = (struct last_lines){.rank = rank};
     memcpy(lines->text, text, length + 1);
+    if (*at) { // of an end after which it was started again
+        lines->next = (*at)->next;
+        free(*at);
+    }
     *at = lines;
 }
 
 const char *led_last_lines(const struct led *led)
 {
-    const char *text = "";
     for (const struct last_lines *lines = led->lines; lines; lines = lines->next)
         if (lines->rank == led->blamed)
-            text = lines->text;
-    return text;
+            return lines->text;
+    return "";
 }
 
 void led_drop_lines(struct led *led)

@@ -18,6 +18,8 @@ struct memory {
     struct cgroup_place place; // empty: not looked for yet, or there is none
     struct leaving *leaving;   // owned
     struct loop_timer *again;
+    uint64_t
+        made; // each has a name of its own: one that is leaving is not taken for that of a new start
 };
 
 static void leaving_free(struct leaving *leaving)
@@ -95,8 +97,9 @@ dragon_err_t memory_check(struct memory *memory, uint64_t limit_bytes, dragon_er
 dragon_err_t memory_limit(struct memory *memory, uint64_t group, uint32_t rank,
                           uint64_t limit_bytes, char **path_out, dragon_error_t *error)
 {
-    char name[48];
-    snprintf(name, sizeof name, "%llu-%u", (unsigned long long)group, rank);
+    char name[80];
+    snprintf(name, sizeof name, "%llu-%u-%llu", (unsigned long long)group, rank,
+             (unsigned long long)++memory->made);
     return limit_named(memory, name, limit_bytes, path_out, error);
 }
 

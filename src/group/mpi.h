@@ -32,6 +32,8 @@ struct mpi_job_options {
     uint64_t group;
     const struct pmi_map *map; // copied; `nodes` of it are numbered as in nodes[]
     const uint32_t *nodes;     // the runtime's node number of each node of the map, ascending
+    char *const *bound;        // copied; as in pmi_job_message
+    bool oversubscribed;       // ranks here share cores with each other or with somebody else
     struct pmi_app *apps; // of the map's programs; kept by the caller until the job is destroyed
 };
 

@@ -28,6 +28,8 @@ struct mpi_job {
     uint64_t pmi1_turn;
     char *dir, *shm_dir;  // owned
     struct pmi_app *apps; // borrowed from the group, which outlives the job
+    char **bound;         // owned: as in pmi_job_message
+    bool oversubscribed;
     bool registered, ready;
     bool again;                // registered with a second helper, because the first was dying
     struct loop_timer *answer; // runs while the helper owes one

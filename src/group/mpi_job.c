@@ -99,8 +99,9 @@ void mpi_job_register(struct mpi_job *job)
         .uid = getuid(),
         .gid = getgid(),
         .apps = job->apps,
-        .oversubscribed = job->local_count > mpi->options.machine->core_count,
+        .oversubscribed = job->oversubscribed,
         .cpuset = mpi->options.cpuset,
+        .bound = job->bound,
     };
     job->registered = true;
     loop_timer_start(job->answer, READY_MS);
@@ -126,7 +127,9 @@ static bool job_fill(struct mpi_job *job, const struct mpi_job_options *options)
     job->ranks = pmi_map_ranks_of_node(&job->map, job->map.here);
     job->local = calloc(job->local_count, sizeof *job->local);
     job->nodes = calloc(job->map.nodes, sizeof *job->nodes);
-    if (!job->ranks || !job->local || !job->nodes)
+    job->bound = strv_copy(options->bound);
+    job->oversubscribed = options->oversubscribed;
+    if (!job->ranks || !job->local || !job->nodes || !job->bound)
         return false;
     memcpy(job->nodes, options->nodes, job->map.nodes * sizeof *job->nodes);
     job->apps = options->apps;
@@ -183,6 +186,7 @@ void mpi_job_destroy(struct mpi_job *job)
     for (uint32_t i = 0; job->envs && i < job->local_count; i++)
         strv_free(job->envs[i]);
     free(job->envs);
+    strv_free(job->bound);
     pmi_map_fini(&job->map);
     free(job->nodes);
     free(job->ranks);
@@ -202,7 +206,8 @@ bool mpi_job_prepare_rank(struct mpi_job *job, uint32_t rank, char ***env, int *
     int pair[2];
     if (!local || !job->envs || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
         return false;
-    struct pmi_env_rank needs = {.rank = rank, .shm_dir = job->shm_dir, .pmi_fd = 3};
+    struct pmi_env_rank needs = {
+        .rank = rank, .shm_dir = job->shm_dir, .yield = job->oversubscribed, .pmi_fd = 3};
     bool good = pmi_env_set(env, &job->map, &needs);
     char **entry = job->envs[local - job->local];
     for (; good && *entry; entry++) {

@@ -31,8 +31,9 @@ struct part *part_create(struct led *led, struct asker asker, uint32_t request,
         part_destroy(part);
         return NULL;
     }
-    for (; *at; at = &(*at)->next)
-        part->number = (*at)->number + 1;
+    part->number = led->next_part++;
+    while (*at)
+        at = &(*at)->next;
     *at = part;
     return part;
 }
@@ -183,6 +184,8 @@ static void order_prepare(struct part *part)
     plan_pack_common(&body, &part->plan);
     group_spec_pack(&body, &part->spec);
     tree_send(led->leader->options.tree, TREE_EVERYBODY, GN_PREPARE, &body);
+    if (led->discard) // its client went while it was queued, of which nodes without ranks know nothing
+        led_order_discard(led);
     group_spec_fini(&part->spec);
     loop_timer_start(part->step, led->leader->options.start_timeout_ms);
 }
@@ -200,6 +203,15 @@ static bool grow_ranks(struct led *led, const struct plan *plan)
     return true;
 }
 
+static bool can_be_sent(const struct plan *plan)
+{
+    struct pack body = PACK_EMPTY;
+    plan_pack(&body, plan);
+    bool good = !body.failed && body.length <= GROUP_PLAN_LIMIT;
+    pack_fini(&body);
+    return good;
+}
+
 // `possible`: it is known that there is room when nothing else runs.
 static dragon_err_t make_plan(const struct group_spec *spec, uint32_t first_rank, bool possible,
                               struct ledger *ledger, struct plan *plan_out, dragon_error_t *error)
@@ -211,6 +223,14 @@ static dragon_err_t make_plan(const struct group_spec *spec, uint32_t first_rank
     request.possible = possible;
     dragon_err_t err = plan_make(&request, ledger, plan_out, error);
     free(templates);
+    if (err == DRAGON_OK && !can_be_sent(plan_out)) {
+        plan_give_all(plan_out, ledger);
+        plan_fini(plan_out);
+        err = err_set(error, DRAGON_ERR_TOO_BIG,
+                      "its plan would take more than %d MiB; ask for fewer ranks at a time, or for "
+                      "the same of all nodes",
+                      GROUP_PLAN_LIMIT >> 20);
+    }
     return err;
 }
 

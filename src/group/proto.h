@@ -67,6 +67,10 @@ enum {
     GROUP_INPUT_WINDOW = 64 << 10, // bytes of input under way, to each reader
     GROUP_PIECE = 64 << 10,        // a line up to this length is never torn
     GROUP_LAST_LINES = 2048,       // bytes of what a failed rank wrote last
+    // What agents pass on fits into their messages (64 MiB), a spec and a plan together too.
+    GROUP_SPEC_LIMIT = 32 << 20,
+    GROUP_PLAN_LIMIT = 24 << 20,
+    GROUP_ANSWER_LIMIT = 60 << 20,
 };
 #define GROUP_ALL_PARTS 0xffffffffu
 
@@ -169,8 +173,9 @@ int rank_report_code(const struct rank_report *report);
 
 // Why GN_SIGNAL is sent.
 enum signal_why {
-    SIGNAL_PASSED, // the client wants it
-    SIGNAL_STOP,   // the group is to end: who ends now was told to
+    SIGNAL_PASSED,     // the client wants it
+    SIGNAL_STOP,       // the group is to end: who ends now was told to
+    SIGNAL_NO_RESTART, // no signal is sent, but who waits to be started again has ended
     SIGNAL_WHYS,
 };
 

@@ -197,8 +197,8 @@ static uint32_t fewest_gpu_users(const struct picker *picker)
     return fewest;
 }
 
-// The first NUMA node with a GPU among those used least, and enough candidates. False: there is none.
-static bool choose_cores_by_gpus(struct picker *picker, uint32_t each)
+// The first NUMA node with a GPU among those used least, and enough candidates.
+static uint32_t find_numa(const struct picker *picker, uint32_t each)
 {
     const struct machine *machine = picker->machine;
     uint32_t fewest = fewest_gpu_users(picker), numa = MACHINE_NO_NUMA;
@@ -208,7 +208,18 @@ static bool choose_cores_by_gpus(struct picker *picker, uint32_t each)
             ledger_gpu_users(picker->planner->ledger, picker->node, i) == fewest)
             numa = other;
     }
-    if (numa == MACHINE_NO_NUMA)
+    return numa;
+}
+
+// Cores near the first GPU of the rank's list, or near one that it may get. False: there are none.
+static bool choose_cores_near(struct picker *picker, uint32_t each)
+{
+    uint32_t numa = MACHINE_NO_NUMA;
+    if (picker->unit_count)
+        numa = picker->machine->gpus[gpu_of_unit(picker->units[0])].numa;
+    else if (picker->wanted->gpus)
+        numa = find_numa(picker, each);
+    if (numa == MACHINE_NO_NUMA || picker->count[KIND_NUMA][numa] < each)
         return false;
     choose_in_numa(picker, numa, each);
     return true;
@@ -268,17 +279,17 @@ static void choose_for_rank(struct picker *picker, uint32_t rank)
 {
     const struct wanted *wanted = picker->wanted;
     picker->core_count = picker->unit_count = 0;
+    if (wanted->unit_lists.count)
+        picker->unit_count = read_list(&wanted->unit_lists, rank, picker->units);
     if (wanted->core_lists.count)
         picker->core_count = read_list(&wanted->core_lists, rank, picker->cores);
     else {
         if (picker->stale || picker->candidates == 0)
             find_candidates(picker);
-        if (!wanted->gpus || !choose_cores_by_gpus(picker, wanted->cores))
+        if (!choose_cores_near(picker, wanted->cores))
             choose_cores(picker, wanted->cores);
     }
-    if (wanted->unit_lists.count)
-        picker->unit_count = read_list(&wanted->unit_lists, rank, picker->units);
-    else
+    if (wanted->unit_lists.count == 0)
         choose_gpus(picker, wanted->gpus);
 }
 

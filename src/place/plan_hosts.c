@@ -67,11 +67,29 @@ static dragon_err_t add_number(struct planner *planner, const char *word, struct
     return DRAGON_OK;
 }
 
+// A name with a domain also means a host that knows itself without one: files of batch systems have such names. A host
+// of another domain is not meant. False: out of memory.
+static bool find_word(struct ledger *ledger, const char *word, struct ledger_found *found_out)
+{
+    const char *dot = strchr(word, '.');
+    if (!ledger_find(ledger, word, found_out))
+        return false;
+    if (found_out->count || !dot)
+        return true;
+    char *brief = strndup(word, (size_t)(dot - word));
+    bool good = brief && ledger_find(ledger, brief, found_out);
+    if (good && found_out->count &&
+        strcmp(ledger->nodes[ledger_found_node(found_out, 0)].host, brief) != 0)
+        found_out->count = 0;
+    free(brief);
+    return good;
+}
+
 static dragon_err_t add_word(struct planner *planner, const char *word, struct host_list *list)
 {
     struct ledger *ledger = planner->ledger;
     struct ledger_found found;
-    if (!ledger_find(ledger, word, &found))
+    if (!find_word(ledger, word, &found))
         return planner_error(planner, DRAGON_ERR_NOMEM, "out of memory");
     if (found.count == 0)
         return add_number(planner, word, list);

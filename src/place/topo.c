@@ -68,19 +68,31 @@ static hwloc_topology_t load_cores(void)
     return topology;
 }
 
-static dragon_err_t read_gpus(struct topo *topo, const char *declared, dragon_error_t *error)
+dragon_err_t topo_declare(struct topo *topo, const char *gpus, dragon_error_t *error)
 {
     int numas[MACHINE_GPUS_LIMIT];
-    size_t count = 0;
-    if (!declared || !*declared)
-        return gpus_find("", environ, &topo->gpus, &topo->gpu_count, error);
+    size_t count = 0, declared_count;
+    struct gpu_found *declared;
     for (hwloc_obj_t node = NULL; count < sizeof numas / sizeof *numas; count++) {
         node = hwloc_get_next_obj_by_type(topo->topology, HWLOC_OBJ_NUMANODE, node);
         if (!node)
             break;
         numas[count] = (int)node->os_index;
     }
-    return gpus_declare(declared, environ, numas, count, &topo->gpus, &topo->gpu_count, error);
+    dragon_err_t err = gpus_declare(gpus, environ, numas, count, &declared, &declared_count, error);
+    if (err != DRAGON_OK)
+        return err;
+    free(topo->gpus);
+    topo->gpus = declared;
+    topo->gpu_count = declared_count;
+    return DRAGON_OK;
+}
+
+static dragon_err_t read_gpus(struct topo *topo, const char *declared, dragon_error_t *error)
+{
+    if (declared && *declared)
+        return topo_declare(topo, declared, error);
+    return gpus_find("", environ, &topo->gpus, &topo->gpu_count, error);
 }
 
 struct topo *topo_create(const char *gpus, dragon_error_t *error)
@@ -237,8 +249,9 @@ dragon_err_t topo_take_share(const struct topo *topo, uint32_t index, uint32_t c
     int length = hwloc_bitmap_list_snprintf(share.cpuset, sizeof share.cpuset, set);
     if (length < 0 || length >= (int)sizeof share.cpuset)
         share.cpuset[0] = 0;
+    share.held = topo->real && count == 1;
     if (topo->real && count > 1 && topo->cores >= count)
-        hwloc_set_cpubind(topo->topology, set, HWLOC_CPUBIND_PROCESS);
+        share.held = hwloc_set_cpubind(topo->topology, set, HWLOC_CPUBIND_PROCESS) == 0;
     hwloc_bitmap_free(set);
     *share_out = share;
     return DRAGON_OK;

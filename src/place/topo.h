@@ -11,6 +11,7 @@ struct topo;
 struct topo_share {
     struct machine machine; // owned
     char cpuset[512];       // its hardware threads as a list, "0-3,8-11"; "" when too long to say
+    bool held;              // this process, and what it starts, may use exactly these
 };
 
 // Takes this process out of any binding that a launcher gave it (to every core the host allows), and
@@ -19,6 +20,9 @@ struct topo_share {
 // no declaration.
 struct topo *topo_create(const char *gpus, dragon_error_t *error);
 void topo_destroy(struct topo *topo); // NULL is fine
+
+// These GPUs in place of those that the host was found to have. After an error it has those still.
+dragon_err_t topo_declare(struct topo *topo, const char *gpus, dragon_error_t *error);
 
 uint32_t topo_cores(const struct topo *topo);
 

@@ -261,7 +261,7 @@ dragon_err_t cgroup_create(const struct cgroup_place *place, const char *name, u
     char *path = NULL;
     if (asprintf(&path, "%s/dragon-%d-%s", place->directory, (int)getpid(), name) < 0)
         return err_set(error, DRAGON_ERR_NOMEM, "out of memory");
-    // One of that name was left by an agent that had our number, or for a rank that is started again.
+    // One of that name was left by an agent that had our number.
     if (mkdir(path, 0755) != 0 && (errno != EEXIST || !cgroup_remove(path) || mkdir(path, 0755))) {
         int problem = errno;
         free(path);

@@ -101,10 +101,12 @@ bool sweep_all(uint64_t deadline_ms)
 char *sweep_make_directory(const char *const *places, size_t count, dragon_error_t *error)
 {
     int problem = ENOENT;
+    const char *tried = "nothing";
     for (size_t i = 0; i < count; i++) {
         char *path = NULL;
         if (!places[i] || places[i][0] != '/')
             continue;
+        tried = places[i];
         if (strlen(places[i]) + SOCKET_NAME_ROOM > sizeof((struct sockaddr_un *)0)->sun_path) {
             problem = ENAMETOOLONG;
             continue;
@@ -118,8 +120,9 @@ char *sweep_make_directory(const char *const *places, size_t count, dragon_error
         free(path);
     }
     err_set_errno(error, problem,
-                  "no place for the runtime's directory; set TMPDIR to a directory "
-                  "that can be written");
+                  "no place for the runtime's directory in %s; set TMPDIR, or --directory, to a "
+                  "directory that can be written",
+                  tried);
     return NULL;
 }
 

@@ -23,7 +23,7 @@
 enum {
     BLOCK_BYTES = 1 << 20,
     SHARED_WORDS = 1000,
-    LINE_BYTES = MPI_MAX_PROCESSOR_NAME + 80,
+    LINE_BYTES = MPI_MAX_PROCESSOR_NAME + 120,
     WAIT_SECONDS = 600,
     // A host that fails to end a group must not leave ranks that spin for ever.
     LIFE_SECONDS = WAIT_SECONDS + 60,
@@ -33,6 +33,7 @@ static const char the_usage[] =
     "usage: mpi_check [MODE]\n"
     "  all               check messages, collectives, splits and shared memory (the default)\n"
     "  hello             one line from each rank\n"
+    "  apps              check the programs of a job against each other, one line from each rank\n"
     "  abort RANK CODE   RANK calls MPI_Abort(CODE), the others wait in a barrier\n"
     "  exit RANK CODE    RANK calls _exit(CODE), no MPI_Finalize, the others wait in a barrier\n"
     "  early RANK        RANK exits 0 before MPI_Init, the others call MPI_Init\n"
@@ -242,6 +243,85 @@ static int run_all(void)
     return 0;
 }
 
+static int app_number(void)
+{
+    int *number = NULL, found = 0;
+    MPI_Comm_get_attr(MPI_COMM_WORLD, MPI_APPNUM, &number, &found);
+    expect("apps: MPI_APPNUM is there", 1, found);
+    return *number;
+}
+
+// Of the ranks that run this program; the same in each of them.
+static void check_app_of(const int *apps, int app, MPI_Comm mine)
+{
+    int first = 0, members = 0, rank, size, sum = 0, total = 0;
+    while (apps[first] != app)
+        first++;
+    for (int i = first; i < the_size && apps[i] == app; i++, members++)
+        total += i;
+    MPI_Comm_rank(mine, &rank);
+    MPI_Comm_size(mine, &size);
+    expect("apps: ranks of the program", members, size);
+    expect("apps: rank in the program", the_rank - first, rank);
+    MPI_Allreduce(&the_rank, &sum, 1, MPI_INT, MPI_SUM, mine);
+    expect("apps: sum of the program", total, sum);
+}
+
+// The first ranks of all programs, which run on different nodes perhaps.
+static void check_leaders(int app, int programs, int first)
+{
+    MPI_Comm leaders;
+    MPI_Comm_split(MPI_COMM_WORLD, first ? 0 : MPI_UNDEFINED, app, &leaders);
+    if (!first)
+        return;
+    int size, sum = 0;
+    MPI_Comm_size(leaders, &size);
+    expect("apps: programs", programs, size);
+    MPI_Allreduce(&app, &sum, 1, MPI_INT, MPI_SUM, leaders);
+    expect("apps: sum of the leaders", (long)programs * (programs - 1) / 2, sum);
+    MPI_Comm_free(&leaders);
+}
+
+// The cores that this process may use, as the kernel lists them.
+static void read_cores(char *text, size_t room)
+{
+    char line[256];
+    FILE *in = fopen("/proc/self/status", "r");
+    snprintf(text, room, "?");
+    while (in && fgets(line, sizeof line, in))
+        if (sscanf(line, "Cpus_allowed_list: %31s", text) == 1)
+            break;
+    if (in)
+        fclose(in);
+}
+
+// Ranks are numbered in the order of their programs, and each program is a communicator.
+static int run_apps(void)
+{
+    int app = app_number(), rank, *apps = calloc((size_t)the_size, sizeof *apps);
+    char line[LINE_BYTES] = "", cores[32];
+    expect("memory", 1, apps != NULL);
+    MPI_Allgather(&app, 1, MPI_INT, apps, 1, MPI_INT, MPI_COMM_WORLD);
+    expect("apps: the first program", 0, apps[0]);
+    for (int i = 1; i < the_size; i++)
+        expect("apps: in order", apps[i - 1] + (apps[i] != apps[i - 1]), apps[i]);
+    MPI_Comm mine;
+    MPI_Comm_split(MPI_COMM_WORLD, app, the_rank, &mine);
+    check_app_of(apps, app, mine);
+    MPI_Comm_rank(mine, &rank);
+    check_leaders(app, apps[the_size - 1] + 1, rank == 0);
+    check_ring(4000);
+    MPI_Comm_free(&mine);
+    read_cores(cores, sizeof cores);
+    snprintf(line, sizeof line, "rank %d of %d on %s app %d rank %d cores %s", the_rank, the_size,
+             the_host, app, rank, cores);
+    print_in_order(line);
+    if (the_rank == 0)
+        printf("mpi_check: %d programs, all ok\n", apps[the_size - 1] + 1);
+    free(apps);
+    return 0;
+}
+
 // For ranks that wait for one which has gone: nothing but the host ends them.
 static int wait_for_the_end(void)
 {
@@ -307,7 +387,8 @@ static const struct mode {
     const char *name;
     int numbers; // how many of RANK and CODE follow
 } the_modes[] = {
-    {"all", 0}, {"hello", 0}, {"abort", 2}, {"exit", 2}, {"early", 1}, {"after", 2}, {"wait", 0},
+    {"all", 0},  {"hello", 0}, {"apps", 0},  {"abort", 2},
+    {"exit", 2}, {"early", 1}, {"after", 2}, {"wait", 0},
 };
 
 static const char *parse_arguments(int argc, char **argv, int *rank_out, int *code_out)
@@ -332,6 +413,8 @@ static int run_mode(const char *mode, int rank, int code)
 {
     if (strcmp(mode, "all") == 0)
         return run_all();
+    if (strcmp(mode, "apps") == 0)
+        return run_apps();
     if (strcmp(mode, "abort") == 0)
         return run_abort(rank, code);
     if (strcmp(mode, "exit") == 0)

@@ -5,7 +5,8 @@
 // about the job, the application, itself and every other rank; then it exchanges values with the
 // others over a fence that collects them, or (`nodata`) over one that does not, where each value
 // has to be fetched from the rank's own server. One line per failure; rank 0 has the last word.
-// Values are not judged, except that a rank gets what another has put.
+// Values are not judged, except that a rank gets what another has put; `show` prints them, for
+// whoever knows what they have to be.
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
 #endif
@@ -32,10 +33,10 @@ enum {
 
 enum scope {
     SCOPE_JOB,      // asked about the job (PMIX_RANK_WILDCARD)
-    SCOPE_APP,      // asked about application 0
+    SCOPE_APP,      // asked about every application
     SCOPE_PROC,     // asked about every rank
     SCOPE_SELF,     // asked about the own rank
-    SCOPE_OPTIONAL, // the same, and may be missing: only its type is checked
+    SCOPE_OPTIONAL, // asked about every rank, and may be missing: only its type is checked
 };
 
 struct key {
@@ -84,7 +85,7 @@ static const struct key the_keys[] = {
 };
 
 static pmix_proc_t the_self;
-static uint32_t the_size, the_failures;
+static uint32_t the_size, the_apps, the_failures;
 
 static void leave_unless(bool good, const char *what, pmix_status_t status)
 {
@@ -103,12 +104,13 @@ static const char *rank_name(pmix_rank_t rank, char text[16])
     return text;
 }
 
-static void check_key(const struct key *key, pmix_rank_t rank)
+// Asks about a rank, the job, or (SCOPE_APP) the application `app`. The caller releases the value.
+static pmix_status_t ask(const struct key *key, pmix_rank_t rank, uint32_t app,
+                         pmix_value_t **value_out)
 {
     pmix_proc_t about;
     PMIX_LOAD_PROCID(&about, the_self.nspace, rank);
     bool yes = true, of_app = key->scope == SCOPE_APP;
-    uint32_t app = 0;
     pmix_info_t info[3];
     // Optional: all of this is job information, which a client has from the start. Without it the
     // question for a missing key would travel to the rank's host and might wait there.
@@ -120,20 +122,87 @@ static void check_key(const struct key *key, pmix_rank_t rank)
     // knows of the nodes, and finds it for ranks of the own node only.
     if (strcmp(key->key, PMIX_NODEID) == 0)
         ninfo = 2;
+    *value_out = NULL;
+    return PMIx_Get(&about, key->key, info, ninfo, value_out);
+}
 
-    pmix_value_t *value = NULL;
-    pmix_status_t status = PMIx_Get(&about, key->key, info, ninfo, &value);
+// What was asked for goes through one of these.
+typedef void visit_fn(const struct key *key, pmix_rank_t rank, uint32_t app);
+
+static void visit_keys(visit_fn *visit)
+{
+    for (size_t i = 0; i < sizeof the_keys / sizeof *the_keys; i++) {
+        const struct key *key = &the_keys[i];
+        if (key->scope == SCOPE_JOB)
+            visit(key, PMIX_RANK_WILDCARD, 0);
+        for (uint32_t app = 0; key->scope == SCOPE_APP && app < the_apps; app++)
+            visit(key, PMIX_RANK_WILDCARD, app);
+        if (key->scope > SCOPE_APP)
+            visit(key, the_self.rank, 0);
+        bool others = key->scope == SCOPE_PROC || key->scope == SCOPE_OPTIONAL;
+        for (pmix_rank_t rank = 0; others && rank < the_size; rank++)
+            if (rank != the_self.rank)
+                visit(key, rank, 0);
+    }
+}
+
+static void check_key(const struct key *key, pmix_rank_t rank, uint32_t app)
+{
+    pmix_value_t *value;
+    pmix_status_t status = ask(key, rank, app, &value);
     bool missing = status == PMIX_ERR_NOT_FOUND;
     if (status == PMIX_SUCCESS ? value->type != key->type
                                : !missing || key->scope != SCOPE_OPTIONAL) {
         char text[16];
-        printf("%s: expected %s, got %s (rank %u asked about %s)\n", key->name,
+        printf("%s: expected %s, got %s (rank %u asked about %s, application %u)\n", key->name,
                PMIx_Data_type_string(key->type),
                status == PMIX_SUCCESS ? PMIx_Data_type_string(value->type)
                                       : PMIx_Error_string(status),
-               the_self.rank, rank_name(rank, text));
+               the_self.rank, rank_name(rank, text), app);
         the_failures++;
     }
+    if (value)
+        PMIX_VALUE_RELEASE(value);
+}
+
+static void print_value(const pmix_value_t *value)
+{
+    switch (value->type) {
+    case PMIX_STRING:
+        printf("%s\n", value->data.string);
+        break;
+    case PMIX_UINT16:
+        printf("%u\n", value->data.uint16);
+        break;
+    case PMIX_UINT32:
+        printf("%u\n", value->data.uint32);
+        break;
+    case PMIX_PROC_RANK:
+        printf("%u\n", value->data.rank);
+        break;
+    case PMIX_BOOL:
+        printf("%s\n", value->data.flag ? "true" : "false");
+        break;
+    default:
+        printf("of type %s\n", PMIx_Data_type_string(value->type));
+    }
+}
+
+// "0: PMIX_APPNUM of rank 3: 1"
+static void show_key(const struct key *key, pmix_rank_t rank, uint32_t app)
+{
+    char text[16];
+    pmix_value_t *value;
+    pmix_status_t status = ask(key, rank, app, &value);
+    printf("%u: %s of ", the_self.rank, key->name);
+    if (key->scope == SCOPE_APP)
+        printf("application %u: ", app);
+    else
+        printf("%s: ", rank_name(rank, text));
+    if (status == PMIX_SUCCESS)
+        print_value(value);
+    else
+        printf("%s\n", PMIx_Error_string(status));
     if (value)
         PMIX_VALUE_RELEASE(value);
 }
@@ -142,17 +211,9 @@ static void check_key(const struct key *key, pmix_rank_t rank)
 static unsigned check_keys(void)
 {
     unsigned required = 0;
-    for (size_t i = 0; i < sizeof the_keys / sizeof *the_keys; i++) {
-        const struct key *key = &the_keys[i];
-        required += key->scope != SCOPE_OPTIONAL;
-        if (key->scope == SCOPE_JOB || key->scope == SCOPE_APP)
-            check_key(key, PMIX_RANK_WILDCARD);
-        else
-            check_key(key, the_self.rank);
-        for (pmix_rank_t rank = 0; key->scope == SCOPE_PROC && rank < the_size; rank++)
-            if (rank != the_self.rank)
-                check_key(key, rank);
-    }
+    for (size_t i = 0; i < sizeof the_keys / sizeof *the_keys; i++)
+        required += the_keys[i].scope != SCOPE_OPTIONAL;
+    visit_keys(check_key);
     return required;
 }
 
@@ -169,12 +230,13 @@ static pmix_value_t *get(pmix_rank_t rank, const char *key)
     return value;
 }
 
-static void learn_size(void)
+static uint32_t learn_number(const char *key)
 {
-    pmix_value_t *value = get(PMIX_RANK_WILDCARD, PMIX_JOB_SIZE);
-    leave_unless(value->type == PMIX_UINT32, "PMIX_JOB_SIZE is no uint32", PMIX_ERR_TYPE_MISMATCH);
-    the_size = value->data.uint32;
+    pmix_value_t *value = get(PMIX_RANK_WILDCARD, key);
+    leave_unless(value->type == PMIX_UINT32, key, PMIX_ERR_TYPE_MISMATCH);
+    uint32_t number = value->data.uint32;
     PMIX_VALUE_RELEASE(value);
+    return number;
 }
 
 static void fence(bool collect)
@@ -260,9 +322,10 @@ static int run_probe(bool collect)
 int main(int argc, char **argv)
 {
     bool nodata = argc == 2 && strcmp(argv[1], "nodata") == 0;
+    bool show = argc == 2 && strcmp(argv[1], "show") == 0;
     bool abort_asked = argc == 3 && strcmp(argv[1], "abort") == 0;
-    if (argc != 1 && !nodata && !abort_asked) {
-        fprintf(stderr, "usage: pmix_probe [nodata | abort CODE]\n");
+    if (argc != 1 && !nodata && !show && !abort_asked) {
+        fprintf(stderr, "usage: pmix_probe [nodata | show | abort CODE]\n");
         return 2;
     }
     alarm(LIFE_SECONDS);
@@ -270,8 +333,13 @@ int main(int argc, char **argv)
     leave_unless(status == PMIX_SUCCESS, "PMIx_Init", status);
     if (abort_asked)
         return run_abort((int)strtol(argv[2], NULL, 10));
-    learn_size();
-    int result = run_probe(!nodata);
+    the_size = learn_number(PMIX_JOB_SIZE);
+    the_apps = learn_number(PMIX_JOB_NUM_APPS);
+    int result = 0;
+    if (show)
+        visit_keys(show_key);
+    else
+        result = run_probe(!nodata);
     fflush(stdout);
     status = PMIx_Finalize(NULL, 0);
     leave_unless(status == PMIX_SUCCESS, "PMIx_Finalize", status);

@@ -3,7 +3,7 @@
 #
 # Completion of bash: what it offers for some beginnings of a line.
 . "$DRAGON_SRCDIR/tests/lib/system.sh"
-plan 24
+plan 29
 
 # offers WORD...: what is offered for the last word of the line, in one line, in alphabetical order.
 offers_for()
@@ -53,5 +53,11 @@ is "dragon-info no" "$(offers_for dragon-info no)" "nodes"
 is "dragon-info --json ru" "$(offers_for dragon-info --json ru)" "runtimes"
 is "options behind the word too" "$(offers_for dragon-info nodes --js)" "--json"
 mkdir directory-of-ours
+echo >'file with blanks'
+is "a name with blanks is one" "$(offers_for dragon-pg --spec 'file w')" "file with blanks"
+is "as a program's argument too" "$(offers_for dragon-pg cat 'file w')" "file with blanks"
+is "and as a program" "$(offers_for dragon-pg 'file w')" "file with blanks"
+is "of several words the last is completed" "$(offers_for dragon-pg --display map,b)" "map,bind"
+is "or all are offered" "$(offers_for dragon-pg --display map,)" "map,bind map,map"
 is "directories for an option that takes one" "$(offers_for dragon-info --runtime directory)" "directory-of-ours"
 finish

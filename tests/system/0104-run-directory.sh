@@ -2,7 +2,7 @@
 #
 # What a runtime has on disk and in its processes is its owner's alone.
 . "$DRAGON_SRCDIR/tests/lib/system.sh"
-plan 12
+plan 16
 
 mkfifo go
 dragon-run --test-hosts 2 sh -c 'echo "$DRAGON_RUNTIME" >socket.tmp; mv socket.tmp socket; read -r _ <go; exit 4' &
@@ -37,16 +37,31 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
         run env DRAGON_RUNTIME="$socket" "${as_nobody[@]}" dragon-pg -n 1 id
         is "another user's dragon-pg is refused" "$status" 125
         like "with the reason" '^dragon-pg: error: .*(user|refused|owner|closed|reset|permission)' "$(cat "$err")"
+        check_status 1 "nor does dragon-info of another user find it" "${as_nobody[@]}" dragon-info
+        chmod 700 "$folder"
+        check_failure 'belongs to another user' "and named, it is said whose it is" \
+            "${as_nobody[@]}" dragon-info --runtime "$folder"
+        check_failure 'memory limits cannot be set on .*: Permission denied' \
+            "who may make no control groups gets no memory limit" \
+            "${as_nobody[@]}" env TMPDIR=/tmp dragon-pg --memory 100M true
     else
+        for text in "dragon-info finds nothing" "it is said whose it is" "no memory limits"; do
+            skip "$text" "the build directory is not readable for all"
+        done
         skip "another user's dragon-pg is refused" "the build directory is not readable for all"
         skip "with the reason" "the build directory is not readable for all"
     fi
 else
     skip "another user's dragon-pg is refused" "this needs root and setpriv"
     skip "with the reason" "this needs root and setpriv"
+    for text in "dragon-info finds nothing" "it is said whose it is" "no memory limits"; do
+        skip "$text" "this needs root and setpriv"
+    done
 fi
 echo >go
 wait "$runtime"
 is "the runtime goes on undisturbed" $? 4
+check_failure 'no place for the runtime.s directory in /no/such; .*--directory' "--directory that is not there" \
+    dragon-run --directory /no/such true
 no_leftovers "nothing is left"
 finish

@@ -4,7 +4,7 @@
 . "$DRAGON_SRCDIR/tests/lib/system.sh"
 command -v mpiexec.openmpi >/dev/null || skip_all "there is no mpiexec of Open MPI"
 netns_up 3 || skip_all "$netns_why"
-plan 24
+plan 33
 dragon_run=$DRAGON_BUILDDIR/dragon-run
 mpi=$DRAGON_BUILDDIR/tests/mpi/mpi_check.openmpi
 
@@ -47,6 +47,37 @@ is "in one line" "$(own_lines | wc -l)" 1
 run on 2 dragon-pg -n 2 --ppn 1 sh -c 'test "$DRAGON_NODE" = 0 || exit 5'
 is "the exit code of a rank comes back from another host" "$status" 5
 like "with its name" 'rank 1 on h1' "$(own_lines)"
+
+# What is of the whole runtime is what the first host was told, the only one that has these variables.
+export DRAGON_FANOUT=1 DRAGON_GPUS=nvidia:4 DRAGON_WALLTIME=1h
+check "variables of the first host alone" on 3 sh -c 'dragon-info nodes && dragon-info | grep "time left"'
+is "declare the GPUs of all" "$(awk '$1 ~ /^[0-2]$/ && /GiB/ { print $NF }' "$out" | paste -sd' ')" "4/4 4/4 4/4"
+like "and tell all the end" 'time left *59m' "$(cat "$out")"
+run on 3 --gpus amd:1 dragon-pg -n 3 --ppn 1 -g 1 sh -c 'echo "$(hostname) $ROCR_VISIBLE_DEVICES"'
+is "the words of the command are those of all hosts" "$(sort "$out" | paste -sd' ')" "h0 0 h1 0 h2 0"
+unset DRAGON_FANOUT DRAGON_GPUS DRAGON_WALLTIME
+
+# Several programs: mpiexec takes the colon for its own, so they are in a script.
+mpich=$DRAGON_BUILDDIR/tests/mpi/mpi_check.mpich
+cat >programs <<'END'
+#!/bin/sh
+exec dragon-pg --pmi -n 1 -H h2 -g 1 sh -c 'echo "gpu $CUDA_VISIBLE_DEVICES"; exec "$0" "$@"' "$@" : -n 1 -H h1 -c 1 "$@"
+END
+chmod +x programs
+for prog in "$mpi" "$mpich"; do
+    if [ ! -x "$prog" ]; then
+        for text in "two programs" "each on its host"; do skip "${prog##*.}: $text" "not built"; done
+        continue
+    fi
+    check "${prog##*.}: two programs, by names of hosts" on 3 --gpus nvidia:1 "$PWD/programs" "$prog" apps
+    is "${prog##*.}: each on its host" "$(sed 's/ cores.*//; s/ of 2 on//' "$out" | paste -sd,)" \
+        "gpu 0,rank 0 h2 app 0 rank 0,rank 1 h1 app 1 rank 0,mpi_check: 2 programs, all ok"
+done
+if [ -x "$mpi" ]; then
+    check_status 7 "MPI_Abort of the second, on another host" on 3 --gpus nvidia:1 "$PWD/programs" "$mpi" abort 1 7
+else
+    skip "MPI_Abort of the second, on another host" "not built"
+fi
 
 for network in eth0 10.211.0.0/24; do
     check "--network $network" on 2 --network "$network" dragon-pg -n 2 --ppn 1 true

@@ -4,7 +4,7 @@
 # The status file: how a group went, whole and whatever became of it.
 . "$DRAGON_SRCDIR/tests/lib/system.sh"
 command -v python3 >/dev/null || skip_all "there is no python3"
-plan 25
+plan 31
 
 host=$(hostname)
 
@@ -43,8 +43,17 @@ is "two programs" "$(dragon-run dragon-pg --status-file status true : echo b >/d
 is "outside a runtime" "$(rm status; dragon-pg --status-file status sh -c 'exit 5'; status_of 's["exit_code"]')" 5
 echo old >status
 chmod 700 .
-check_status 0 "a folder that is not there" dragon-run dragon-pg --status-file no/such/status true
-like "is told" 'no/such/status cannot be written' "$(cat "$err")"
+mkdir gone
+check_failure 'no/such/status cannot be written' "a folder that is not there is told" \
+    dragon-run dragon-pg --status-file no/such/status touch ran
+is "before anything runs" "$(ls ran 2>/dev/null)" ""
+check_failure 'status file /tmp cannot be written' "nor is a folder a file" dragon-pg --status-file /tmp touch ran
 is "the last file is as it was" "$(cat status)" old
+check_status 125 "a runtime that cannot be started" env DRAGON_GPUS=wrong dragon-pg --status-file status true
+is "leaves no status of another run" "$(ls status 2>/dev/null)" ""
+check_status 125 "what is found wrong outside a runtime" dragon-pg --status-file status --signal USR1@1s true
+is "has a status" "$(status_of 's["exit_code"]')" 125
+check_status 125 "one that cannot be written in the end is no success" \
+    dragon-run dragon-pg --status-file gone/status sh -c 'rmdir gone; exit 0'
 no_leftovers "nothing is left"
 finish

@@ -2,7 +2,7 @@
 #
 # Groups that wait for room: what is said, how they leave the queue, and Ctrl-C meanwhile.
 . "$DRAGON_SRCDIR/tests/lib/system.sh"
-plan 27
+plan 28
 
 # A shell starts what runs in the background with INT and QUIT ignored, hence env below.
 # Holds every core until "go" is there; meanwhile dragon-pg is called with the arguments. Its process is in
@@ -41,6 +41,7 @@ said()
 
 start_queued -c 1 touch ran
 is "a group that has to wait says so, once" "$(grep -c '^dragon-pg: waiting for room: .' queued.err)" 1
+is "and what to do about it" "$(grep -c 'dragon-info shows who has it' queued.err)" 1
 is "and does not run" "$(ls ran 2>/dev/null)" ""
 : >go
 end_queued
@@ -94,7 +95,7 @@ like "with the reason" '^dragon-pg: error: .' "$(cat "$err")"
 is "it never ran" "$(ls ran 2>/dev/null)" ""
 direct -c 1 --on-full share touch ran
 is "--on-full share runs at once" "$is_code $(ls ran)" "0 ran"
-like "with a notice" 'shares? .*--on-full=wait' "$(cat "$err")"
+like "with a notice" 'shares? .*without --on-full share the group waits' "$(cat "$err")"
 direct -c 1 --oversubscribe touch ran
 is "--oversubscribe is the same" "$is_code $(ls ran)" "0 ran"
 direct touch ran

@@ -3,7 +3,7 @@
 # How dragon-info finds the runtimes of its user, and what it takes for one.
 . "$DRAGON_SRCDIR/tests/lib/system.sh"
 . "$DRAGON_SRCDIR/tests/lib/info.sh"
-plan 43
+plan 45
 no_other_runtime >/dev/null || wait_until 20 no_other_runtime || skip_all "there are runtimes in /tmp"
 
 # make_socket DIRECTORY: one that nobody listens at
@@ -63,6 +63,9 @@ check "by its directory" dragon-info --runtime "$(dirname "$(cat one)")" nodes
 check "by its socket" dragon-info --runtime="$(cat one)" nodes
 check "by DRAGON_RUNTIME" env DRAGON_RUNTIME="$(cat one)" TMPDIR=/nowhere dragon-info nodes
 check_failure 'no/such' "--runtime that is not there" dragon-info --runtime no/such nodes
+check_failure 'no runtime at /: No such file' "--runtime without one in it" dragon-info --runtime /
+check_failure 'no runtime at /etc/passwd: it is no socket' "--runtime that is something else" \
+    dragon-info --runtime /etc/passwd
 check_failure 'no runtime|ended' "--runtime that is dead" dragon-info --runtime "$TMPDIR/dragon-deadxx" nodes
 check_failure 'ended' "DRAGON_RUNTIME that is dead" \
     env DRAGON_RUNTIME="$TMPDIR/dragon-deadxx/agent.sock" dragon-info nodes

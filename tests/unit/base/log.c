@@ -50,6 +50,17 @@ Test(base_log, levels)
     cr_expect_str_eq(said_by(talk_at_every_level), wanted);
 }
 
+static void talk_of_odd_names(void)
+{
+    log_error("no node \"%s\"", "a\nb\033[31m\177\303\266");
+}
+
+Test(base_log, a_name_cannot_make_a_second_line)
+{
+    log_open("prog", "n0");
+    cr_expect_str_eq(said_by(talk_of_odd_names), "prog: error: no node \"a?b?[31m?\303\266\"\n");
+}
+
 Test(base_log, the_environment_sets_the_level)
 {
     static const char *const levels[] = {"quiet", "notice", "verbose", "debug"};

@@ -154,7 +154,7 @@ Test(cli_spec, what_is_wrong_is_refused_with_its_place)
         {"{\"pmi\":null}", "pmi: it is to be true or false"},
         {"{\"pmi\":true,\"pmi\":true}", "line 1"},
         {"{\"timeout\":-3}", "timeout: "},
-        {"{\"timeout\":true}", "timeout: it is to be a string or a whole number or a number"},
+        {"{\"timeout\":true}", "timeout: it is to be a string or a number"},
         {"{\"stdin\":\"./file\"}", "stdin: "},
         {"{\"version\":2}", "version: "},
         {"{\"schema\":\"other\"}", "schema: "},
@@ -167,4 +167,16 @@ Test(cli_spec, what_is_wrong_is_refused_with_its_place)
                   wrong[i][0], error.text);
         pg_command_fini(&command);
     }
+}
+
+Test(cli_spec, the_env_of_a_template_wins_over_that_of_its_policy)
+{
+    cr_assert(read_text("{\"templates\":[{\"program\":[\"a\"],\"env\":{\"A\":\"t\"},"
+                        "\"policy\":{\"env\":{\"A\":\"p\",\"AB\":\"p\"}}},"
+                        "{\"program\":[\"b\"],\"policy\":{\"env\":{\"A\":\"p\"}},"
+                        "\"env\":{\"A\":\"t\"}}]}"));
+    cr_expect_str_eq(command.parts[0].env[0], "A=t");
+    cr_expect_str_eq(command.parts[0].env[1], "AB=p");
+    cr_expect_str_eq(command.parts[1].env[0], "A=t");
+    pg_command_fini(&command);
 }

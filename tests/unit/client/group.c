@@ -287,6 +287,39 @@ static void note_event(void *arg, dragon_group_t *group, const dragon_event_t *e
     snprintf(seen->text, sizeof seen->text, "%s", event->text);
 }
 
+static void answer_one_of_three(struct agent *agent)
+{
+    struct submitted submitted;
+    struct pack body = PACK_EMPTY;
+    for (uint32_t i = 0; i < 3; i++) {
+        submitted = agent_take_submit(agent);
+        group_spec_fini(&submitted.spec);
+    }
+    pack_u32(&body, submitted.request);
+    pack_u64(&body, 31);
+    pack_str(&body, "2 cores");
+    agent_send(agent, GC_QUEUED, &body);
+    agent_take_ask(agent, 31, -1, SIGTERM, ASK_DROP);
+    agent_take_end(agent);
+}
+
+// Nobody has a handle on any of them: only the sanitizer sees what is wrong with that.
+Test(client_group, leaving_while_groups_without_a_handle_start)
+{
+    dragon_runtime_t *runtime = agent_create(&the, answer_one_of_three);
+    dragon_group_t *groups[3];
+    for (int i = 0; i < 3; i++) {
+        groups[i] = plain_group(runtime, 1);
+        dragon_group_set_detached(groups[i], i == 1);
+        cr_expect_eq(dragon_group_submit(groups[i], NULL), DRAGON_OK);
+    }
+    while (dragon_group_state(groups[2]) != DRAGON_GROUP_QUEUED)
+        dragon_runtime_progress(runtime, 1000);
+    for (int i = 0; i < 3; i++)
+        dragon_group_destroy(groups[i]);
+    agent_finish(&the, runtime);
+}
+
 Test(client_group, a_queued_group_leaves_the_queue)
 {
     struct seen seen = {0};

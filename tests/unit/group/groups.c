@@ -149,6 +149,24 @@ Test(group_groups, a_start_with_something_behind_it)
     cr_expect_eq(the.to_client, 0);
 }
 
+// With what is added on the way it would not fit into a message between agents, which ends a runtime.
+Test(group_groups, a_start_that_is_too_large_for_other_nodes)
+{
+    enum { LARGEST = 64 << 20 };
+    struct pack small = start_of("");
+    char *program = calloc(1, LARGEST);
+    memset(program, 'x', LARGEST - small.length);
+    struct pack body = start_of(program);
+    cr_assert_eq(body.length, LARGEST);
+    cr_expect(!client_says(GC_SUBMIT, &body));
+    body = start_of("/nowhere/program");
+    cr_expect(client_says(GC_SUBMIT, &body));
+    wait_to_client(1);
+    cr_expect_eq(the.last_type, GC_STARTED);
+    pack_fini(&small);
+    free(program);
+}
+
 Test(group_groups, starts_that_are_cut)
 {
     struct pack whole = start_of("/bin/true");

@@ -520,6 +520,26 @@ Test(group_host, a_memory_limit)
     expect_down(0, RANK_NO_MEMORY, SIGKILL, false);
 }
 
+// What it leaves in its control group is killed, which must not hit the one that comes after it.
+Test(group_host, a_rank_with_a_memory_limit_is_started_again)
+{
+    struct template_spec template =
+        script(1, "test -e again && exec sleep 0.3; touch again; "
+                  "for i in 1 2 3 4 5 6 7 8; do setsid sleep 100 & done");
+    template.policy.memory_bytes = 64 << 20;
+    to_file(&template.out, "out");
+    to_file(&template.err, "out");
+    prepare_one(template);
+    WAIT(the.exchanges_done == 1);
+    if (!the.started)
+        return;
+    WAIT(the.downs == 1);
+    order_rank(0, RANK_START_AGAIN, 0);
+    WAIT(the.downs == 2);
+    expect_down(0, RANK_EXITED, 0, false);
+    cr_expect_eq(the.up[0], 2);
+}
+
 // ---- files
 
 Test(group_host, files)
@@ -751,6 +771,31 @@ Test(group_host, a_rank_is_removed)
     cr_expect_eq(host_signal_ranks(the.hosts[0], SIGKILL), 1);
     WAIT(the.downs == 2);
     expect_down(0, RANK_SIGNALED, SIGKILL, false);
+}
+
+Test(group_host, a_rank_is_removed_before_its_node_knows_that_all_are_ready)
+{
+    prepare_one(script(2, "exec sleep 100"));
+    order_rank(1, RANK_REMOVE, 50); // it comes right behind
+    WAIT(the.downs == 1 && the.up[0]);
+    expect_down(1, RANK_SIGNALED, SIGTERM, true);
+    cr_expect_eq(the.up[1], 0);
+    order_signal(GROUP_ALL_RANKS, SIGTERM, SIGNAL_STOP);
+    WAIT(the.downs == 2);
+}
+
+Test(group_host, no_more_restarts_ends_the_wait_for_one)
+{
+    prepare_one(script(2, "test $DRAGON_RANK = 0 || exec sleep 100; exit 3"));
+    WAIT(the.downs == 1);
+    order_rank(0, RANK_START_AGAIN, 100000);
+    turn();
+    order_signal(GROUP_ALL_RANKS, 0, SIGNAL_NO_RESTART);
+    WAIT(the.downs == 2);
+    expect_down(0, RANK_EXITED, 3, false);
+    cr_expect(the.up[0] == 1 && the.down_count[1] == 0);
+    order_signal(GROUP_ALL_RANKS, SIGTERM, SIGNAL_STOP);
+    WAIT(the.downs == 3);
 }
 
 Test(group_host, ranks_are_added)

@@ -343,6 +343,30 @@ Test(group_leader, the_last_lines_of_the_cause)
     cr_expect_str_eq(unpack_str(&unpack), "lines of one");
 }
 
+Test(group_leader, the_last_lines_of_the_last_end)
+{
+    struct group_spec spec = spec_of(1, 1, DRAGON_FULL_WAIT);
+    spec.restart = DRAGON_RESTART_FAILED;
+    spec.restart_most = 20;
+    uint64_t group = run(spec);
+    for (int i = 0; i <= 20; i++) {
+        char text[20];
+        struct pack body = PACK_EMPTY;
+        snprintf(text, sizeof text, "end %d", i);
+        pack_u64(&body, group);
+        pack_u32(&body, 0);
+        pack_str(&body, text);
+        cr_expect(say(leader_on_last_lines, &body));
+        report(group, 0, RANK_UP, 0, false);
+        report(group, 0, RANK_EXITED, 4, false);
+    }
+    struct unpack unpack = expect(GC_DONE, CLIENT);
+    unpack_u64(&unpack);
+    unpack_i32(&unpack);
+    unpack_str(&unpack);
+    cr_expect_str_eq(unpack_str(&unpack), "end 20");
+}
+
 Test(group_leader, a_failure_stops_the_others_when_asked)
 {
     struct group_spec spec = spec_of(3, 1, DRAGON_FULL_WAIT);
@@ -410,6 +434,7 @@ Test(group_leader, failed_ranks_start_again_with_growing_waits)
         submit(9, spec_of(3, 1, DRAGON_FULL_FAIL)); // it keeps its core meanwhile
         expect_started(9, DRAGON_ERR_FULL);
     }
+    report(group, 1, RANK_UP, 0, false);
     report(group, 1, RANK_EXITED, 7, false);
     report(group, 0, RANK_EXITED, 0, false);
     expect_done(CLIENT, group, 7, "restarted 3 times");
@@ -427,6 +452,24 @@ Test(group_leader, restart_of_every_end_until_told_not_to)
     ask(CLIENT, group, GROUP_ALL_RANKS, ASK_NO_RESTART);
     report(group, 0, RANK_EXITED, 0, false);
     expect_done(CLIENT, group, 0, "");
+}
+
+Test(group_leader, no_more_restarts_ends_the_wait_for_one)
+{
+    struct group_spec spec = spec_of(1, 1, DRAGON_FULL_WAIT);
+    spec.restart = DRAGON_RESTART_FAILED;
+    spec.restart_most = 100;
+    uint64_t group = run(spec);
+    report(group, 0, RANK_EXITED, 3, false);
+    expect_again(group, 0);
+    ask(CLIENT, group, GROUP_ALL_RANKS, ASK_NO_RESTART);
+    struct unpack unpack = expect(GN_SIGNAL, 0);
+    unpack_u64(&unpack);
+    cr_expect_eq(unpack_i32(&unpack), GROUP_ALL_RANKS);
+    cr_expect_eq(unpack_u32(&unpack), 0);
+    cr_expect_eq(unpack_u8(&unpack), SIGNAL_NO_RESTART);
+    report(group, 0, RANK_EXITED, 3, false);
+    expect_done(CLIENT, group, 3, "rank 0 on n0 (pid 100) exited with code 3");
 }
 
 Test(group_leader, what_is_stopped_does_not_start_again)
@@ -477,7 +520,9 @@ Test(group_leader, an_add_that_fails_changes_nothing)
     cr_expect_eq(unpack_u32(&unpack), 1);
     unpack = add(group, 3, 2); // there is room again
     unpack_u64(&unpack);
-    leader_on_started(the.leader, group, unpack_u32(&unpack), NULL, 0);
+    uint32_t part = unpack_u32(&unpack);
+    cr_expect_eq(part, 2, "what comes late for the one that failed is not for this one");
+    leader_on_started(the.leader, group, part, NULL, 0);
     expect_started(3, DRAGON_OK);
     for (uint32_t rank = 0; rank < 4; rank++)
         report(group, rank, RANK_EXITED, 0, false);
@@ -486,14 +531,27 @@ Test(group_leader, an_add_that_fails_changes_nothing)
 
 Test(group_leader, an_add_while_the_group_stops)
 {
+    struct exchange_piece piece = {.data = "\1\0\0\0", .length = 4};
     uint64_t group = run(spec_of(1, 1, DRAGON_FULL_WAIT));
     add(group, 2, 1);
     ask(CLIENT, group, GROUP_ALL_RANKS, ASK_STOP);
     expect_started(2, DRAGON_ERR_CANCELED);
-    leader_on_started(the.leader, group, 1, NULL, 0);
+    struct unpack unpack = expect(GN_END, 0);
+    unpack_u64(&unpack);
+    cr_expect_eq(unpack_u32(&unpack), 1, "its ranks never come to be, so nobody waits for them");
+    leader_on_started(the.leader, group, 1, &piece, 1);
     report(group, 0, RANK_SIGNALED, SIGTERM, true);
+    expect_done(CLIENT, group, 143, "stopped");
+}
+
+Test(group_leader, a_stop_when_only_an_add_is_left)
+{
+    uint64_t group = run(spec_of(1, 1, DRAGON_FULL_WAIT));
+    add(group, 2, 1);
+    report(group, 0, RANK_EXITED, 0, false);
     expect_none(GC_DONE);
-    report(group, 1, RANK_SIGNALED, SIGTERM, true);
+    ask(CLIENT, group, GROUP_ALL_RANKS, ASK_STOP);
+    expect_started(2, DRAGON_ERR_CANCELED);
     expect_done(CLIENT, group, 143, "stopped");
 }
 
@@ -522,6 +580,19 @@ Test(group_leader, a_removed_rank_is_no_failure)
     expect_done(CLIENT, group, 0, "");
 }
 
+Test(group_leader, a_rank_that_is_not_started_yet_is_not_removed)
+{
+    uint64_t group = run(spec_of(1, 1, DRAGON_FULL_WAIT));
+    struct unpack unpack = add(group, 2, 1);
+    unpack_u64(&unpack);
+    uint32_t part = unpack_u32(&unpack);
+    ask(OTHER, group, 1, ASK_REMOVE); // which can only be guessed
+    expect_none(GN_RANK);
+    leader_on_started(the.leader, group, part, NULL, 0);
+    ask(OTHER, group, 1, ASK_REMOVE);
+    expect(GN_RANK, 0);
+}
+
 // ---- clients that come and go
 
 Test(group_leader, groups_end_with_their_client)
@@ -546,6 +617,24 @@ Test(group_leader, detached_groups_do_not)
     report(group, 0, RANK_EXITED, 0, false);
     expect(GN_END, 0);
     expect_none(GC_DONE); // there is nobody to tell
+}
+
+Test(group_leader, a_detached_group_whose_client_goes_while_it_waits)
+{
+    struct group_spec spec = spec_of(1, 1, DRAGON_FULL_WAIT);
+    spec.detached = true;
+    submit_order(1, ORDER_START, 0, spec_of(4, 1, DRAGON_FULL_WAIT));
+    uint64_t first = expect_prepare();
+    leader_on_started(the.leader, first, 0, NULL, 0);
+    submit(2, spec);
+    expect(GC_QUEUED, CLIENT);
+    client_gone(CLIENT);
+    expect(GN_DISCARD, 0); // of the first
+    expect(GN_DISCARD, 0); // of the second, which no node knows yet
+    report(first, 0, RANK_SIGNALED, SIGTERM, true);
+    uint64_t second = expect_prepare();
+    struct unpack unpack = expect(GN_DISCARD, 0);
+    cr_expect_eq(unpack_u64(&unpack), second, "or its ranks wait for a reader for ever");
 }
 
 static struct unpack watch(uint64_t session, uint64_t group, dragon_err_t err)

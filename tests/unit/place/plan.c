@@ -317,8 +317,17 @@ Test(place_plan, lists)
         {plain, 2, "3", {.core_lists = LIST("0-1", "2-3")}, 2, false, "0:0-1 1:0-1"},
         // a list wins over a number
         {plain, 2, "", {.core_lists = LIST("1"), .cores = 3}, 1, false, "0:1"},
-        {gpus4, 1, "", {.gpu_lists = LIST("3", "0,1")}, 2, false, "0:0/3 0:1/0,1"},
-        {gpus4, 1, "", {.gpu_lists = LIST("3")}, 3, false, "0:0/3* 0:1/3* 0:2/3*"},
+        {gpus4, 1, "", {.gpu_lists = LIST("3", "0,1")}, 2, false, "0:4/3 0:0/0,1"},
+        {gpus4, 1, "", {.gpu_lists = LIST("3")}, 3, false, "0:4/3* 0:5/3* 0:6/3*"},
+        // Cores near the GPUs, as long as there are some.
+        {gpus4,
+         1,
+         "",
+         {.cores = 2, .gpu_lists = LIST("3")},
+         3,
+         false,
+         "0:4-5/3* 0:6-7/3* 0:0-1/3*"},
+        {gpus4, 1, "4-7", {.gpu_lists = LIST("3")}, 1, false, "0:0/3"},
         {tiles, 1, "", {.gpu_lists = LIST("0.0", "0.1", "1")}, 3, false, "0:0/0.0 0:1/0.1 0:2/1"},
         {tiles, 1, "", {.gpu_lists = LIST("0.0", "0")}, 2, false, "0:0/0.0* 0:1/0*"},
     };
@@ -558,6 +567,7 @@ Test(place_plan, hosts_restrict_and_order)
         {LIST("1", "b", "b.site", "1"), "1"},
         {LIST("7"), "3"},
         {LIST("seven"), "3"},
+        {LIST("seven.site"), "3"},
         {LIST("5"), "5"},
         {LIST("05"), "5"},
     };
@@ -585,6 +595,10 @@ Test(place_plan, hosts_restrict_and_order)
     dragon_error_t error = {0};
     cr_expect_eq(plan_one(ledger, &policy, 1, false, false, &plan, &error), DRAGON_ERR_INVAL);
     cr_expect_str_eq(error.text, "\"c\" may be c.one or c.two");
+    policy.hosts = LIST("b.elsewhere");
+    cr_expect_eq(plan_one(ledger, &policy, 1, false, false, &plan, &error), DRAGON_ERR_INVAL);
+    policy.hosts = LIST("7.site"); // the name of a node, not of its host
+    cr_expect_eq(plan_one(ledger, &policy, 1, false, false, &plan, &error), DRAGON_ERR_INVAL);
     ledger_destroy(ledger);
 }
 

@@ -162,13 +162,10 @@ Test(pmi_env, clean_takes_neighbours_and_nothing)
 
 static uint32_t the_nodes[] = {0, 0, 1, 1};
 static char *the_names[] = {"h0", "h1", NULL};
-static const struct pmi_map the_map = {.size = 4,
-                                       .nodes = 2,
-                                       .node_names = the_names,
-                                       .node_of_rank = the_nodes,
-                                       .here = 1,
-                                       .cores_here = 1};
-static const struct pmi_env_rank the_rank = {.rank = 3, .shm_dir = "/shm/dir", .pmi_fd = 7};
+static const struct pmi_map the_map = {
+    .size = 4, .nodes = 2, .node_names = the_names, .node_of_rank = the_nodes, .here = 1};
+static const struct pmi_env_rank the_rank = {
+    .rank = 3, .shm_dir = "/shm/dir", .yield = true, .pmi_fd = 7};
 
 static const struct {
     const char *name, *value;
@@ -223,11 +220,9 @@ Test(pmi_env, what_the_user_set_stays)
 
 Test(pmi_env, rows_that_depend)
 {
-    struct pmi_map map = the_map;
     struct pmi_env_rank rank = {.rank = 2, .shm_dir = NULL, .pmi_fd = -1};
     char **env = NULL;
-    map.cores_here = 2;
-    cr_assert(pmi_env_set(&env, &map, &rank));
+    cr_assert(pmi_env_set(&env, &the_map, &rank));
     cr_expect_null(env_get(env, "OMPI_MCA_btl_vader_backing_directory"));
     cr_expect_null(env_get(env, "OMPI_MCA_osc_sm_backing_directory"));
     cr_expect_null(env_get(env, "OMPI_MCA_mpi_yield_when_idle"), "a core for each rank");

@@ -14,6 +14,8 @@ static char *the_argv[] = {"./program", "an argument", NULL};
 static uint32_t the_first[] = {0, 3};
 static struct pmi_app the_apps[] = {{"/home", the_argv}, {"/tmp", the_argv + 1}};
 
+static char *the_bound[] = {"0,4", "", "2", NULL};
+
 static struct pmi_job_message make_job(void)
 {
     return (struct pmi_job_message){
@@ -24,7 +26,6 @@ static struct pmi_job_message make_job(void)
                 .node_names = the_names,
                 .node_of_rank = the_nodes,
                 .here = 1,
-                .cores_here = 4,
                 .app_count = 2,
                 .app_first = the_first},
         .dir = "/some/dir",
@@ -33,6 +34,7 @@ static struct pmi_job_message make_job(void)
         .apps = the_apps,
         .oversubscribed = true,
         .cpuset = "0-3",
+        .bound = the_bound,
     };
 }
 
@@ -122,7 +124,6 @@ Test(pmi_proto, job)
     cr_expect_eq(back.map.size, 5);
     cr_expect_eq(back.map.nodes, 2);
     cr_expect_eq(back.map.here, 1);
-    cr_expect_eq(back.map.cores_here, 4);
     cr_expect_str_eq(back.map.node_names[1], "right");
     cr_expect_arr_eq(back.map.node_of_rank, the_nodes, sizeof the_nodes);
     cr_expect_str_eq(back.dir, job.dir);
@@ -134,8 +135,22 @@ Test(pmi_proto, job)
     cr_expect_str_eq(back.apps[1].argv[0], "an argument");
     cr_expect(back.oversubscribed);
     cr_expect_str_eq(back.cpuset, "0-3");
+    cr_expect_eq(strv_count(back.bound), 3);
+    cr_expect_str_eq(back.bound[0], "0,4");
+    cr_expect_str_eq(back.bound[1], "");
     pmi_job_message_fini(&back);
     expect_only_whole(&pack, read_job);
+
+    // What the ranks of this node are bound to: of all of them, or of none.
+    job.bound = the_bound + 3;
+    pack = PACK_EMPTY;
+    pack_pmi_job(&pack, &job);
+    expect_only_whole(&pack, read_job);
+    job.bound = the_bound + 1;
+    pack = PACK_EMPTY;
+    pack_pmi_job(&pack, &job);
+    cr_expect_not(read_job(pack.data, pack.length));
+    pack_fini(&pack);
 }
 
 Test(pmi_proto, job_with_bad_nspace)
@@ -161,7 +176,6 @@ static bool apps_accepted(uint32_t size, uint32_t here, const uint32_t *runs, si
     struct pack pack = PACK_EMPTY;
     pack_u32(&pack, size);
     pack_u32(&pack, here);
-    pack_u32(&pack, 1);
     pack_strv(&pack, the_names);
     for (size_t i = 0; i < run_words; i++)
         pack_u32(&pack, runs[i]);
