@@ -29,7 +29,8 @@ static struct topo_share share_of(const char *synthetic, const char *gpus, uint3
     return share;
 }
 
-static void add_text(char *text, size_t room, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void add_text(char *text, size_t room,
+                                                           const char *format, ...)
 {
     size_t used = strlen(text);
     va_list args;
