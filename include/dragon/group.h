@@ -125,9 +125,10 @@ DRAGON_API dragon_err_t dragon_group_start(dragon_group_t *group, dragon_error_t
 DRAGON_API dragon_err_t dragon_group_submit(dragon_group_t *group, dragon_error_t *error);
 
 /* Waits until all ranks have ended and their output is written; timeout_ms DRAGON_FOREVER: without
- * limit. Output that goes through pipes has to be read meanwhile, in callbacks say, or its writers wait;
- * what ranks had written when they were stopped, too.
+ * limit.
  *
+ * FULL: ranks wait for what they wrote into pipes to be read (dragon_group_read); nothing has changed. Up to 64 KiB
+ * of each node can wait before that.
  * TIMEOUT: it still runs, nothing has changed. STATE: it was not started.
  * PEER: the runtime has ended, and the group with it. */
 DRAGON_API dragon_err_t dragon_group_wait(dragon_group_t *group, int timeout_ms);

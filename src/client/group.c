@@ -266,9 +266,12 @@ dragon_err_t dragon_group_wait(dragon_group_t *group, int timeout_ms)
         return DRAGON_ERR_STATE;
     if (group->run->state != DRAGON_GROUP_ENDED)
         dragon_runtime_progress(group->runtime, 0); // so that a time-out of 0 sees what has come
-    while (group->run->state != DRAGON_GROUP_ENDED)
+    while (group->run->state != DRAGON_GROUP_ENDED) {
+        if (output_holds_up(group))
+            return DRAGON_ERR_FULL; // it would never end: who is to read it waits here
         if (group_turn(group, deadline) != DRAGON_OK)
             return DRAGON_ERR_TIMEOUT;
+    }
     return group->run->lost ? DRAGON_ERR_PEER : DRAGON_OK;
 }
 

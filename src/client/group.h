@@ -27,6 +27,7 @@ struct group_output {
     bool broken;                 // standard output was closed: the runtime was told to stop it
     uint64_t out_mark, err_mark; // where its last byte is in the runtime's sinks
     uint32_t *owed;              // owned: bytes of each node, written or read and not yet granted
+    uint64_t *unread;            // owned: bytes of each node that wait for dragon_group_read
     struct piece *first, **last; // owned
 };
 
@@ -95,6 +96,8 @@ const struct dragon_template *group_template_of(const struct dragon_group *group
 
 // group_output.c
 bool output_open(struct dragon_group *group);
+// Writers on some node wait for what they wrote into pipes to be read.
+bool output_holds_up(const struct dragon_group *group);
 void output_close(struct dragon_group *group); // what was piped and not read stays
 void output_forget(struct dragon_group *group);
 bool output_written(const struct dragon_group *group);

@@ -16,7 +16,8 @@ bool output_open(struct dragon_group *group)
 {
     struct group_output *output = &group->output;
     output->owed = calloc(group->runtime->nodes, sizeof *output->owed);
-    output->open = output->owed && runtime_open_output(group->runtime);
+    output->unread = calloc(group->runtime->nodes, sizeof *output->unread);
+    output->open = output->owed && output->unread && runtime_open_output(group->runtime);
     return output->open;
 }
 
@@ -27,7 +28,9 @@ void output_close(struct dragon_group *group)
         runtime_close_output(group->runtime);
     output->open = false;
     free(output->owed);
+    free(output->unread);
     output->owed = NULL;
+    output->unread = NULL;
 }
 
 void output_forget(struct dragon_group *group)
@@ -172,6 +175,7 @@ static void add_piece(struct group_output *output, uint32_t node, uint32_t rank,
     memcpy(piece->data, data, length);
     *output->last = piece;
     output->last = &piece->next;
+    output->unread[node] += length;
 }
 
 static void add_inherited(struct dragon_group *group, uint32_t rank, uint8_t stream,
@@ -248,6 +252,31 @@ static size_t fitting(const struct piece *piece, size_t room)
     return newline ? (size_t)(newline - from) + 1 : room;
 }
 
+// What a node may send before it is granted more: see hosted_part.c, where it begins to count.
+static int64_t window_of(const struct run *run, uint32_t node)
+{
+    for (uint32_t i = 0; i < run->part_count; i++) {
+        const struct plan *part = &run->parts[i];
+        uint32_t nodes = part->count_on[0] == 0; // node 0 takes part in any case
+        if (part->count_on[node] == 0)
+            continue;
+        for (uint32_t k = 0; k < part->nodes; k++)
+            nodes += part->count_on[k] > 0;
+        return output_first_window(nodes);
+    }
+    return INT64_MAX;
+}
+
+bool output_holds_up(const struct dragon_group *group)
+{
+    const struct group_output *output = &group->output;
+    for (uint32_t node = 0; output->first && output->unread && node < group->runtime->nodes; node++)
+        if (output->unread[node] &&
+            (int64_t)(output->unread[node] + output->owed[node]) >= window_of(group->run, node))
+            return true;
+    return false;
+}
+
 static void take_piece(struct dragon_group *group, void *buffer, size_t room,
                        dragon_output_t *output_out)
 {
@@ -258,6 +287,7 @@ static void take_piece(struct dragon_group *group, void *buffer, size_t room,
     *output_out = (dragon_output_t){.rank = piece->rank, .stream = piece->stream, .bytes = bytes};
     piece->start += bytes;
     if (output->owed) {
+        output->unread[piece->node] -= bytes;
         output->owed[piece->node] += (uint32_t)bytes;
         if (may_grant(group->runtime))
             grant_node(group, piece->node);

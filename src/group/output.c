@@ -9,15 +9,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-enum { READS_A_TURN = 4, WINDOW_ALL = 16 << 20, WINDOW_MOST = 1 << 20, WINDOW_LEAST = 64 << 10 };
-
-int64_t output_first_window(uint32_t nodes)
-{
-    int64_t window = WINDOW_ALL / (nodes ? nodes : 1);
-    if (window > WINDOW_MOST)
-        return WINDOW_MOST;
-    return window < WINDOW_LEAST ? WINDOW_LEAST : window;
-}
+enum { READS_A_TURN = 4 };
 
 static void output_send(struct outlet *outlet, const uint8_t *data, size_t length)
 {

@@ -38,9 +38,6 @@ struct output {
     void *arg;
 };
 
-// What one node of a group spread over `nodes` nodes may have under way.
-int64_t output_first_window(uint32_t nodes);
-
 void output_grant(struct output *output, uint32_t bytes);
 
 // What is written from now on is read and dropped, so that nobody waits.

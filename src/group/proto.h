@@ -252,6 +252,9 @@ bool group_record_unpack(struct unpack *unpack, struct group_record *record_out)
 // A piece of output. Whole lines, unless one is longer than GROUP_PIECE.
 enum { OUTPUT_STDOUT = 1, OUTPUT_STDERR = 2 };
 
+// What one node of a group spread over `nodes` nodes may have under way.
+int64_t output_first_window(uint32_t nodes);
+
 void output_pack(struct pack *pack, uint32_t rank, uint8_t stream, const void *data, size_t length);
 bool output_unpack(struct unpack *unpack, uint32_t *rank_out, uint8_t *stream_out,
                    const uint8_t **data_out, size_t *length_out);

@@ -197,6 +197,16 @@ bool node_record_unpack(struct unpack *unpack, struct node_record *record_out)
 
 // ---- output
 
+enum { WINDOW_ALL = 16 << 20, WINDOW_MOST = 1 << 20, WINDOW_LEAST = 64 << 10 };
+
+int64_t output_first_window(uint32_t nodes)
+{
+    int64_t window = WINDOW_ALL / (nodes ? nodes : 1);
+    if (window > WINDOW_MOST)
+        return WINDOW_MOST;
+    return window < WINDOW_LEAST ? WINDOW_LEAST : window;
+}
+
 void output_pack(struct pack *pack, uint32_t rank, uint8_t stream, const void *data, size_t length)
 {
     pack_u32(pack, rank);

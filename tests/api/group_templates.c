@@ -185,6 +185,31 @@ static void check_left_in_pipe(dragon_runtime_t *runtime)
     dragon_group_destroy(group);
 }
 
+// Pipes that nobody reads: whoever waits for their writers is told, also when they are stopped.
+static void check_flooded_pipes(dragon_runtime_t *runtime)
+{
+    static char buffer[1 << 16];
+    dragon_output_t output;
+    dragon_err_t err;
+    dragon_group_t *group = tap_group(runtime);
+    dragon_template_t *made = tap_template("exec yes");
+    dragon_template_set_output(made, DRAGON_STREAM_PIPE);
+    tap_add(group, made, 3);
+    dragon_template_destroy(made);
+    tap_start(group);
+    tap_err(dragon_group_wait(group, DRAGON_FOREVER), DRAGON_ERR_FULL, "nobody reads");
+    tap_equal(dragon_group_state(group), DRAGON_GROUP_RUNNING, "it runs");
+    dragon_group_stop(group);
+    tap_err(dragon_group_wait(group, DRAGON_FOREVER), DRAGON_ERR_FULL, "nor after the stop");
+    do
+        err = dragon_group_read(group, buffer, sizeof buffer, &output, TAP_WAIT_MS);
+    while (err == DRAGON_OK);
+    tap_err(err, DRAGON_ERR_CLOSED, "it is read to its end");
+    tap_err(dragon_group_wait(group, TAP_WAIT_MS), DRAGON_OK, "then it has ended");
+    tap_equal(dragon_group_exit_code(group), 143, "as it was told");
+    dragon_group_destroy(group);
+}
+
 static void check_inputs(dragon_runtime_t *runtime)
 {
     char text[200];
@@ -236,6 +261,7 @@ int main(void)
     check_last_lines(runtime);
     check_pipes(runtime);
     check_left_in_pipe(runtime);
+    check_flooded_pipes(runtime);
     check_inputs(runtime);
     dragon_runtime_detach(runtime);
     return tap_finish();
