@@ -98,6 +98,7 @@ bool mpi_start_helper(struct mpi *mpi, dragon_error_t *error)
     }
     mpi->service = pmix_service_create(mpi->options.loop, pair[0], &mpi_service_handler, mpi);
     mpi->jobs_served = 0;
+    mpi->doubtful = false;
     if (!mpi->service)
         err_set(error, DRAGON_ERR_NOMEM, "out of memory");
     return mpi->service != NULL;

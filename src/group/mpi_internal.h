@@ -54,6 +54,7 @@ struct mpi {
     struct asked *asked;  // owned, by id
     uint64_t next_ask;
     uint32_t jobs_served; // by the present helper
+    bool doubtful;        // a rank left it without MPI_Finalize: libpmix may have locked itself up
     pid_t helper;         // its process; 0: none
     bool silent;          // it was killed because it did not answer
 };

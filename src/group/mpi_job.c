@@ -3,8 +3,9 @@
 // One MPI job on this node: its directories, its PMI-1 server, what its ranks are given, and what is known of
 // them.
 //
-// The helper is replaced when it is idle and has served enough jobs, because libpmix keeps some
-// memory of each.
+// The helper is replaced when it is idle and has served enough jobs, because libpmix keeps some memory of
+// each; and when ranks were killed or left without MPI_Finalize, because it has been seen to lock itself up
+// over a client that died while it was talking to it, of which the next job would only learn by waiting.
 #include "config.h"
 
 #include "group/mpi_internal.h"
@@ -206,6 +207,8 @@ void mpi_job_destroy(struct mpi_job *job)
     struct mpi *mpi = job->mpi;
     if (job->registered && mpi->service)
         pmix_service_job_end(mpi->service, job->group);
+    for (uint32_t i = 0; job->ready && i < job->local_count; i++)
+        mpi->doubtful = mpi->doubtful || !job->local[i].finalized;
     HASH_DEL(mpi->jobs, job);
     pmi1_job_destroy(job->pmi1);
     loop_timer_destroy(job->answer);
@@ -222,7 +225,7 @@ void mpi_job_destroy(struct mpi_job *job)
     free(job->dir);
     free(job->shm_dir);
     free(job);
-    if (!mpi->jobs && mpi->service && mpi->jobs_served >= JOBS_A_HELPER) {
+    if (!mpi->jobs && mpi->service && (mpi->jobs_served >= JOBS_A_HELPER || mpi->doubtful)) {
         pmix_service_destroy(mpi->service);
         mpi->service = NULL;
     }

@@ -5,7 +5,7 @@
 . "$DRAGON_SRCDIR/tests/lib/system.sh"
 prog=$DRAGON_BUILDDIR/tests/mpi/mpi_check.openmpi
 [ -x "$prog" ] || skip_all "mpi_check was not built with Open MPI"
-plan 9
+plan 10
 export OMPI_MCA_pml=ob1 prog
 LIMIT=25
 
@@ -42,6 +42,17 @@ for nodes in 1 2; do
         '[ $DRAGON_RANK != 1 ] || export OMPI_MCA_pml=no_such_layer; exec "$prog" all'
     check_bad "MPI is started twice in a rank, $nodes nodes" $nodes sh -c '"$prog" hello; "$prog" hello'
 done
+# After a rank that was killed in MPI the next group gets a PMIx server of its own.
+cat >servers <<'END'
+#!/bin/sh
+hello='echo "$PMIX_SERVER_URI4"; exec "$prog" hello >/dev/null'
+dragon-pg --pmi -n 1 sh -c "$hello"
+dragon-pg --pmi -n 1 sh -c "$hello"
+dragon-pg -q --pmi -n 1 sh -c '(sleep 0.2; kill -9 $$) & exec "$prog" wait' >/dev/null
+dragon-pg --pmi -n 1 sh -c "$hello"
+END
+is "a PMIx server that lost a rank is not used again" \
+    "$(timeout "$LIMIT" dragon-run sh ./servers 2>/dev/null | uniq -c | awk '{ print $1 }' | paste -sd' ')" "2 1"
 check_status 124 "ranks that hang in MPI end by the time limit" dragon-run dragon-pg --pmi -n 2 \
     --timeout 3s --grace 300ms sh -c 'trap "" TERM; "$prog" wait; sleep 600'
 # A group in a group: the inner one gets a world of its own.
