@@ -92,7 +92,9 @@ static bool read_slots(const struct hosted_part *part, struct mpi_job_options *o
 {
     const struct machine *machine = part->hosted->host->options.machine;
     bool good = true, any = false;
-    options->oversubscribed = part->place.count > machine->core_count;
+    // The cores of a made-up machine, and of one that shares the host's with others, are fewer than it says.
+    options->oversubscribed =
+        part->place.count > machine->core_count || !machine->real || machine->crowded;
     *bound_out = strv_alloc(0);
     for (uint32_t i = 0; good && i < part->place.count; i++) {
         struct plan_slot slot;

@@ -34,7 +34,8 @@ struct machine {
     uint32_t core_count, gpu_count; // core_count is at least 1
     uint32_t numa_count, l3_count, socket_count, thread_count;
     uint64_t memory_bytes;
-    bool real;                  // false: a made-up topology, to whose cores nothing can be bound
+    bool crowded; // other nodes of its host have the same cores; only the node itself knows
+    bool real;    // false: a made-up topology, to whose cores nothing can be bound
     struct machine_core *cores; // owned
     struct machine_gpu *gpus;   // owned
 };

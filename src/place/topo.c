@@ -236,7 +236,7 @@ dragon_err_t topo_take_share(const struct topo *topo, uint32_t index, uint32_t c
                              struct topo_share *share_out, dragon_error_t *error)
 {
     uint32_t first;
-    struct topo_share share = {.machine = {.real = topo->real}};
+    struct topo_share share = {.machine = {.real = topo->real, .crowded = topo->cores < count}};
     share.machine.core_count = plan_divide_cores(topo->cores, index, count, &first);
     share.machine.memory_bytes = hwloc_get_root_obj(topo->topology)->total_memory / count;
     hwloc_bitmap_t set = cores_set(topo, first, share.machine.core_count);

@@ -6,7 +6,7 @@ openmpi=$DRAGON_BUILDDIR/tests/mpi/mpi_check.openmpi
 mpich=$DRAGON_BUILDDIR/tests/mpi/mpi_check.mpich
 probe=$DRAGON_BUILDDIR/tests/mpi/pmix_probe
 [ -x "$openmpi" ] && [ -x "$mpich" ] && [ -x "$probe" ] || skip_all "not all MPI programs were built"
-plan 44
+plan 46
 LIMIT=120
 export OMPI_MCA_pml=ob1
 unset HWLOC_SYNTHETIC CUDA_VISIBLE_DEVICES
@@ -92,5 +92,9 @@ yields='printf "%s " ${OMPI_MCA_mpi_yield_when_idle:-0}; exec "$0" hello >/dev/n
 is "a rank for each core spins" "$(dragon-pg --pmi -n 1 -c 1 sh -c "$yields" "$openmpi")" "0 "
 is "one on a core of another group does not" "$(timeout 20 dragon-pg -n 1 -c "$(nproc)" \
     dragon-pg -q --pmi -n 1 -c 1 --on-full share sh -c "$yields" "$openmpi")" "1 "
+is "nor do those of a made-up machine" "$(HWLOC_SYNTHETIC="core:64 pu:1" \
+    dragon-pg --pmi -n 1 -c 1 sh -c "$yields" "$openmpi")" "1 "
+is "and those of more nodes than cores" "$(dragon-run --test-hosts $(($(nproc) + 1)) \
+    dragon-pg --pmi -n 1 -c 1 sh -c "$yields" "$openmpi")" "1 "
 no_leftovers "nothing is left"
 finish
