@@ -59,8 +59,8 @@ char *pmi_map_node_list(const struct pmi_map *map); // for PMIx_generate_regex: 
 // The ranks of a node separated by commas, for PMIX_LOCAL_PEERS: "0,2".
 char *pmi_map_peers(const struct pmi_map *map, uint32_t node);
 
-// On the wire: the ranks go as runs on one node, the programs as their first ranks. Reading gives a valid map or false; the caller
-// calls pmi_map_fini in the first case.
+// On the wire: the ranks go as runs on one node, the programs as their first ranks. Reading gives a valid map or
+// false; the caller calls pmi_map_fini in the first case.
 void pack_pmi_map(struct pack *pack, const struct pmi_map *map);
 bool unpack_pmi_map(struct unpack *unpack, struct pmi_map *map_out);
 

@@ -63,8 +63,8 @@ DRAGON_API void dragon_policy_destroy(dragon_policy_t *policy); /* NULL is fine 
  * INVAL: the value makes no sense; NOMEM. The policy is unchanged then. */
 
 /* Ranks go to these nodes only, in this order. Each is a node's name, the name of a host (all its nodes; with or
- * without its domain), or a node's number; several are separated by commas. NULL or "": every node. Whether they exist is looked at
- * when the group starts. */
+ * without its domain), or a node's number; several are separated by commas. NULL or "": every node. Whether they
+ * exist is looked at when the group starts. */
 DRAGON_API dragon_err_t dragon_policy_set_hosts(dragon_policy_t *policy, const char *hosts);
 
 DRAGON_API dragon_err_t dragon_policy_set_map(dragon_policy_t *policy, dragon_map_t map);

@@ -71,8 +71,8 @@ typedef struct dragon_rank_info {
     dragon_rank_status_t status;
 } dragon_rank_info_t;
 
-/* Takes the picture. AGAIN: the runtime is still coming up. PEER: the runtime has ended. TIMEOUT: it did not answer within 10 s.
- * TOO_BIG: the picture takes more than 60 MiB. NOMEM. */
+/* Takes the picture. AGAIN: the runtime is still coming up. PEER: the runtime has ended. TIMEOUT: it did not answer
+ * within 10 s. TOO_BIG: the picture takes more than 60 MiB. NOMEM. */
 DRAGON_API dragon_err_t dragon_system_look(dragon_runtime_t *runtime, dragon_system_t **system_out,
                                            dragon_error_t *error);
 DRAGON_API void dragon_system_destroy(dragon_system_t *system); /* NULL is fine */

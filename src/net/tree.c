@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The tree of agents: coming up (children dial their parents; a node is up when its children are and
-// its parent has it, and tells that with its card and all cards from below), routing, noticing losses, going down (from the leaves to the root).
+// its parent has it, and tells that with its card and all cards from below), routing, noticing losses,
+// going down (from the leaves to the root).
 //
 // Losses are noticed by the kernel: a closed connection at once, a silent host by TCP's own keep-alive
 // and user time-out, so an idle tree costs no wake-ups.
