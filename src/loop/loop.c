@@ -84,7 +84,8 @@ static void on_posted(uv_async_t *handle)
 
 static void on_turn_limit(uv_timer_t *handle)
 {
-    (void)handle; // being woken is all that was wanted
+    // libuv runs what is due before it waits, too: then there would be nothing left to wake it.
+    turn_is_done(handle->data);
 }
 
 // libuv aborts when a descriptor of its own is one of the standard three, which happens in a program
@@ -120,6 +121,7 @@ struct loop *loop_create(void)
     uv_prepare_init(&loop->uv, &loop->before_wait);
     uv_prepare_start(&loop->before_wait, on_before_wait);
     uv_timer_init(&loop->uv, &loop->turn_limit);
+    loop->turn_limit.data = loop;
     if (uv_async_init(&loop->uv, &loop->posted, on_posted) != 0) {
         loop->posted.data = NULL;
         loop_destroy(loop);
