@@ -230,17 +230,19 @@ static bool on_spread(struct exchanges *exchanges, const struct exchange_key *ke
         free(pieces);
         return exchange == NULL;
     }
-    size_t first = exchange->place * tree_fanout(exchanges->tree) + 1;
-    for (size_t i = 0; i < exchange->children; i++) {
+    // What the root says when it is done is to come before what the others do because of it.
+    struct exchange taken = *exchange;
+    exchange->nodes = NULL;
+    exchange_free(exchanges, exchange);
+    taken.done(taken.arg, DRAGON_OK, pieces, count);
+    free(pieces);
+    size_t first = taken.place * tree_fanout(exchanges->tree) + 1;
+    for (size_t i = 0; i < taken.children; i++) {
         struct pack copy = PACK_EMPTY;
         pack_raw(&copy, message->body, message->length);
-        tree_send(exchanges->tree, exchange->nodes[first + i], GN_SPREAD, &copy);
+        tree_send(exchanges->tree, taken.nodes[first + i], GN_SPREAD, &copy);
     }
-    exchange_done_fn *done = exchange->done;
-    void *arg = exchange->arg;
-    exchange_free(exchanges, exchange);
-    done(arg, DRAGON_OK, pieces, count);
-    free(pieces);
+    free(taken.nodes);
     return true;
 }
 

@@ -45,8 +45,8 @@ static void go(struct hosted_part *part)
     }
     if (part->hosted->stop_signal)
         hosted_part_drop_waiting(part);
-    else
-        start_some(part);
+    else // in the next turn: other nodes wait to be told that they may
+        loop_timer_start(part->next_starts, 0);
 }
 
 static void on_exchanged(void *arg, dragon_err_t err, const struct exchange_piece *pieces,

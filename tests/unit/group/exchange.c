@@ -328,3 +328,39 @@ Test(group_exchange, hostile_bodies)
     check_outcome(0, nodes, 2, true);
     close_all();
 }
+
+// ---- what the root says when it is done
+
+enum { WORD = GN_ABORT };
+static bool heard_before_done;
+
+static void on_tree_word(struct trees_node *node, const struct link_message *message)
+{
+    if (message->type != WORD)
+        on_tree_message(node, message);
+    else
+        heard_before_done = the.outcomes[node->here].calls == 0;
+}
+
+static void on_root_done(void *arg, dragon_err_t err, const struct exchange_piece *pieces,
+                         size_t count)
+{
+    struct pack word = PACK_EMPTY;
+    on_done(arg, err, pieces, count);
+    pack_u32(&word, 1);
+    tree_send(the_trees.at[0].tree, 1, WORD, &word);
+}
+
+Test(group_exchange, the_word_of_the_root_comes_before_what_others_do_because_of_it)
+{
+    static const uint32_t nodes[] = {0, 1};
+    open_all(2, 1);
+    the_trees.on_message = on_tree_word;
+    cr_assert_eq(
+        exchange_join(the.exchanges[0], &the_key, nodes, 2, "", 0, on_root_done, &the.outcomes[0]),
+        DRAGON_OK);
+    cr_assert_eq(join(1, nodes, 2, false), DRAGON_OK);
+    turn_until_done(nodes, 2);
+    cr_expect(heard_before_done);
+    close_all();
+}
