@@ -196,9 +196,15 @@ void hosted_signal(struct hosted *hosted, int32_t rank, int signal, enum signal_
     for (struct hosted_part *part = hosted->parts; part; part = part->next) {
         if (stopping && part->going)
             hosted_part_drop_waiting(part);
-        for (uint32_t i = 0; i < part->started; i++)
-            if (rank == GROUP_ALL_RANKS || part->ranks[i].number == (uint32_t)rank)
-                signal_rank(hosted, &part->ranks[i], signal, stopping);
+        for (uint32_t i = 0; i < part->place.count; i++) {
+            struct rank *each = &part->ranks[i];
+            if (rank != GROUP_ALL_RANKS && each->number != (uint32_t)rank)
+                continue;
+            if (i < part->started)
+                signal_rank(hosted, each, signal, stopping);
+            else
+                each->early_signal = signal;
+        }
     }
 }
 

@@ -203,7 +203,11 @@ void hosted_start_rank(struct hosted_part *part, struct rank *rank)
     int problem = start_steps(&start);
     if (problem)
         report_failure(&start, problem);
-    else
+    else {
         hosted_report(part->hosted, rank, RANK_UP, 0);
+        if (rank->early_signal)
+            rank_signal(rank, rank->early_signal);
+    }
+    rank->early_signal = 0;
     start_fini(&start);
 }

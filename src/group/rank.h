@@ -25,6 +25,7 @@ struct rank {
     char *cgroup;                     // owned: the control group that limits its memory; NULL: none
     uint64_t due_ms;
     uint8_t due; // enum rank_due
+    int early_signal; // came before it was started: it gets it then; 0: none
     bool exited;
     bool settled;  // the PMI servers have told all about it, too
     bool told;     // we have sent it a signal to stop

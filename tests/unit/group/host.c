@@ -730,6 +730,16 @@ Test(group_host, signals_pass)
     expect_down(0, RANK_SIGNALED, SIGKILL, true);
 }
 
+Test(group_host, a_signal_that_comes_before_the_rest_is_started)
+{
+    prepare_one(script(40, "exec sleep 100"));
+    WAIT(the.started == 1);
+    order_signal(GROUP_ALL_RANKS, SIGKILL, SIGNAL_PASSED);
+    WAIT(the.downs == 40);
+    for (uint32_t rank = 0; rank < 40; rank++)
+        expect_down(rank, RANK_SIGNALED, SIGKILL, false);
+}
+
 Test(group_host, a_stop_comes_before_the_rest_is_started)
 {
     prepare_one(script(40, "exec sleep 100"));
