@@ -79,6 +79,8 @@ static bool to_leader(struct leader *leader, const struct link_message *message)
         return leader_on_abort(leader, message);
     case GN_BROKEN:
         return leader_on_broken(leader, message);
+    case GN_FAMILY:
+        return leader_on_family(leader, message);
     case GN_ASK:
         return leader_on_ask(leader, message);
     case GN_QUERY:
@@ -97,6 +99,7 @@ bool groups_on_node_message(struct groups *groups, const struct link_message *me
     case GN_LAST_LINES:
     case GN_ABORT:
     case GN_BROKEN:
+    case GN_FAMILY:
     case GN_ASK:
     case GN_QUERY:
     case GN_SESSION_GONE:

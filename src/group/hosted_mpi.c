@@ -43,11 +43,22 @@ static void on_broken(void *arg, const char *text)
     tree_send(hosted->host->options.tree, 0, GN_BROKEN, &body);
 }
 
+static void on_family(void *arg, uint32_t rank, enum pmi_family family)
+{
+    struct hosted *hosted = arg;
+    struct pack body = PACK_EMPTY;
+    pack_u64(&body, hosted->group);
+    pack_u32(&body, rank);
+    pack_u8(&body, (uint8_t)family);
+    tree_send(hosted->host->options.tree, 0, GN_FAMILY, &body);
+}
+
 static const struct mpi_job_handler handler = {
     .on_ready = on_ready,
     .on_settled = on_settled,
     .on_abort = on_abort,
     .on_broken = on_broken,
+    .on_family = on_family,
 };
 
 // The plan's nodes that have ranks, numbered from 0; the leader's node may have none. `nodes` has room for all.

@@ -342,6 +342,31 @@ bool leader_on_broken(struct leader *leader, const struct link_message *message)
     return true;
 }
 
+// Ranks of one family wait for the others in their own way, and would for ever.
+bool leader_on_family(struct leader *leader, const struct link_message *message)
+{
+    static const char *const names[PMI_FAMILIES] = {"no PMI", "PMIx (Open MPI)", "PMI-1 (MPICH)"};
+    struct unpack unpack = unpack_start(message->body, message->length);
+    struct led *led = led_find(leader, unpack_u64(&unpack));
+    uint32_t rank = unpack_u32(&unpack);
+    uint8_t family = unpack_u8(&unpack);
+    if (!unpack_done(&unpack) || family == FAMILY_NONE || family >= PMI_FAMILIES)
+        return false;
+    if (!led || led->family == family)
+        return true;
+    if (led->family == FAMILY_NONE) {
+        led->family = family;
+        led->family_rank = rank;
+        return true;
+    }
+    led_blame(led, WEIGHT_DEATH, 125,
+              "the MPI library of rank %u speaks %s and that of rank %u %s: programs of one MPI "
+              "job need the same library",
+              led->family_rank, names[led->family], rank, names[family]);
+    led_stop(led, FAILURE_GRACE_MS, "two MPI libraries");
+    return true;
+}
+
 // ---- what clients ask for
 
 // Those that wait to be started again have ended; an order that is under way comes before this one.

@@ -23,6 +23,7 @@ bool leader_on_reports(struct leader *leader, const struct link_message *message
 bool leader_on_last_lines(struct leader *leader, const struct link_message *message);
 bool leader_on_abort(struct leader *leader, const struct link_message *message);
 bool leader_on_broken(struct leader *leader, const struct link_message *message);
+bool leader_on_family(struct leader *leader, const struct link_message *message);
 bool leader_on_ask(struct leader *leader, const struct link_message *message);
 bool leader_on_query(struct leader *leader, const struct link_message *message);
 bool leader_on_session_gone(struct leader *leader, const struct link_message *message);

@@ -63,6 +63,8 @@ struct led {
     uint8_t failure, restart;
     uint32_t restart_most, backoff_ms, grace_ms, warn_signal;
     uint64_t limit_ms, warn_ms;
+    enum pmi_family family; // of the first MPI rank that was heard of
+    uint32_t family_rank;
     enum weight weight;
     int code;
     int64_t blamed; // rank; -1: none

@@ -7,6 +7,7 @@
 
 #include "group/exchange.h"
 #include "group/groups.h"
+#include "group/proto.h"
 #include "pmi/proto.h"
 
 struct mpi;
@@ -20,6 +21,8 @@ struct mpi_job_handler {
     void (*on_abort)(void *arg, uint32_t rank, int32_t code, const char *text);
     // The job cannot go on here.
     void (*on_broken)(void *arg, const char *text);
+    // A rank has connected whose MPI library speaks this; only of the first of each kind here.
+    void (*on_family)(void *arg, uint32_t rank, enum pmi_family family);
 };
 
 struct mpi *mpi_create(const struct groups_options *options, struct exchanges *exchanges);

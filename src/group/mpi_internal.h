@@ -11,12 +11,8 @@
 
 #include <uthash.h>
 
-// How a rank's MPI library reached us.
-enum pmi_family { FAMILY_NONE, FAMILY_PMIX, FAMILY_PMI1 };
-
 struct local_rank {
     bool connected, finalized;
-    enum pmi_family family; // the first
 };
 
 struct mpi_job {
@@ -37,7 +33,7 @@ struct mpi_job {
     bool registered, ready;
     bool again;                // registered with a second helper, because the first was dying
     struct loop_timer *answer; // runs while the helper owes one
-    bool mixed;                // it was told that its ranks do not understand each other
+    bool seen[PMI_FAMILIES];   // a rank that speaks it has connected here
     uint32_t unsettled;        // exited ranks of which it has not told all yet
     const struct mpi_job_handler *handler;
     void *arg;

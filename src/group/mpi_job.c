@@ -32,34 +32,16 @@ struct local_rank *mpi_job_find_rank(const struct mpi_job *job, uint32_t rank)
     return low < job->local_count && job->ranks[low] == rank ? &job->local[low] : NULL;
 }
 
-// Ranks of one family wait for the others in their own way, and would for ever: programs that were built
-// with different MPI libraries. Those of other nodes are not looked at.
-static void check_families(struct mpi_job *job, const struct local_rank *fresh)
-{
-    static const char *const names[] = {"no PMI", "PMIx (Open MPI)", "PMI-1 (MPICH)"};
-    char text[200];
-    for (uint32_t i = 0; i < job->local_count && !job->mixed; i++) {
-        const struct local_rank *other = &job->local[i];
-        if (!other->connected || other->family == fresh->family)
-            continue;
-        job->mixed = true;
-        snprintf(text, sizeof text,
-                 "the MPI library of rank %u speaks %s and that of rank %u %s: programs of one MPI "
-                 "job need the same library",
-                 job->ranks[i], names[other->family], job->ranks[fresh - job->local],
-                 names[fresh->family]);
-        job->handler->on_broken(job->arg, text);
-    }
-}
-
 void mpi_job_connected(struct mpi_job *job, uint32_t rank, enum pmi_family family)
 {
     struct local_rank *local = mpi_job_find_rank(job, rank);
     if (!local || local->connected)
         return;
     local->connected = true;
-    local->family = family;
-    check_families(job, local);
+    if (job->seen[family])
+        return;
+    job->seen[family] = true;
+    job->handler->on_family(job->arg, rank, family);
 }
 
 // ---- the PMI-1 server

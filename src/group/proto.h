@@ -36,6 +36,7 @@ enum { GROUP_WIRE_VERSION = 2 };
     X(GN_SPREAD, 34, "to the children in an exchange: key, u32 count, pieces")                   \
     X(GN_MODEX, 35, "to a rank's node: u64 request, u64 group, u32 rank")                        \
     X(GN_MODEX_GOT, 36, "to who asked: u64 request, u64 group, i32 error, bytes")                \
+    X(GN_FAMILY, 37, "to node 0: u64 group, u32 rank, u8 what its MPI library speaks")           \
     X(GC_HELLO, 64, "client: u32 wire version, text of its release, u32 process")                \
     X(GC_SUBMIT, 65, "client: u32 request, u8 order, u64 group, spec")                           \
     X(GC_ASK, 66, "client: u64 group, i32 rank or -1, u32 signal, u8 ask")                       \
@@ -185,6 +186,9 @@ enum rank_order {
     RANK_REMOVE,      // TERM now, KILL in so many ms
     RANK_ORDERS,
 };
+
+// What an MPI library speaks; told of the first rank of each on a node.
+enum pmi_family { FAMILY_NONE, FAMILY_PMIX, FAMILY_PMI1, PMI_FAMILIES };
 
 // What GN_ASK and GC_ASK ask for.
 enum group_ask {

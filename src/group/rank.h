@@ -24,7 +24,7 @@ struct rank {
     struct file *out_file, *err_file; // references; NULL: not to a file
     char *cgroup;                     // owned: the control group that limits its memory; NULL: none
     uint64_t due_ms;
-    uint8_t due; // enum rank_due
+    uint8_t due;      // enum rank_due
     int early_signal; // came before it was started: it gets it then; 0: none
     bool exited;
     bool settled;  // the PMI servers have told all about it, too

@@ -6,7 +6,7 @@ openmpi=$DRAGON_BUILDDIR/tests/mpi/mpi_check.openmpi
 mpich=$DRAGON_BUILDDIR/tests/mpi/mpi_check.mpich
 probe=$DRAGON_BUILDDIR/tests/mpi/pmix_probe
 [ -x "$openmpi" ] && [ -x "$mpich" ] && [ -x "$probe" ] || skip_all "not all MPI programs were built"
-plan 46
+plan 47
 LIMIT=120
 export OMPI_MCA_pml=ob1
 unset HWLOC_SYNTHETIC CUDA_VISIBLE_DEVICES
@@ -42,6 +42,8 @@ for prog in "$openmpi" "$mpich"; do
 done
 check_failure 'rank 0 speaks .*PMI.* rank 1 .*PMI.*same library|rank 1 speaks .*PMI.* rank 0 .*PMI.*same library' \
     "programs of two MPI libraries" dragon-pg --pmi -n 1 "$openmpi" hello : -n 1 "$mpich" hello
+check_failure 'rank [01] speaks .*PMI.*rank [01] .*PMI.*same library' "on two nodes, too" dragon-run --test-hosts 2 \
+    dragon-pg --pmi -n 1 -H 0 "$openmpi" hello : -n 1 -H 1 "$mpich" hello
 for option in "--restart 2" "--on-failure restart:2"; do
     # shellcheck disable=SC2086
     check_failure 'a rank of an MPI program cannot be started again' "$option" \

@@ -219,7 +219,7 @@ Test(group_groups, input_beyond_the_window)
 // Bodies of every kind of node message, cut short: none is taken as whole.
 Test(group_groups, empty_node_messages)
 {
-    for (uint16_t type = GN_SUBMIT; type <= GN_MODEX_GOT + 1; type++)
+    for (uint16_t type = GN_SUBMIT; type <= GN_FAMILY + 1; type++)
         for (uint32_t length = 0; length < 8; length++) {
             static const uint8_t zeros[8];
             struct link_message message = {.type = type, .body = zeros, .length = length};

@@ -718,3 +718,27 @@ Test(group_leader, those_who_watch_a_queued_group_learn_of_its_end)
     expect_done(OTHER, group, 143, "stopped");
     watch(OTHER, group, DRAGON_OK);
 }
+
+static void family(uint64_t group, uint32_t rank, uint8_t what)
+{
+    struct pack body = PACK_EMPTY;
+    pack_u64(&body, group);
+    pack_u32(&body, rank);
+    pack_u8(&body, what);
+    cr_expect(say(leader_on_family, &body));
+}
+
+Test(group_leader, an_mpi_job_of_two_libraries_is_stopped)
+{
+    struct group_spec spec = spec_of(3, 1, DRAGON_FULL_WAIT);
+    spec.pmi = true;
+    uint64_t group = run(spec);
+    family(group, 0, FAMILY_PMIX);
+    family(group, 1, FAMILY_PMIX);
+    expect_none(GN_SIGNAL);
+    family(group, 2, FAMILY_PMI1);
+    expect(GN_SIGNAL, 0);
+    for (uint32_t rank = 0; rank < 3; rank++)
+        report(group, rank, RANK_SIGNALED, SIGTERM, true);
+    expect_done(CLIENT, group, 125, "rank 2 PMI-1");
+}
