@@ -6,6 +6,7 @@
 
 #include "group/hosted.h"
 #include "group/last_lines.h"
+#include "proc/sysv.h"
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -94,6 +95,8 @@ void hosted_on_rank_over(void *arg, struct rank *rank)
     enum rank_end end = killed ? RANK_SIGNALED : exit_kind(hosted, rank, value);
     if (rank->cgroup && killed && value == SIGKILL && cgroup_ran_out(rank->cgroup))
         end = RANK_NO_MEMORY;
+    if (killed && hosted->mpi_job)
+        sysv_remove_of(rank->pid);
     memory_release(hosted->host->memory, rank->cgroup);
     rank->cgroup = NULL;
     rank->due = DUE_NOTHING;
