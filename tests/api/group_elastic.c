@@ -134,8 +134,19 @@ static void check_failure(dragon_runtime_t *runtime)
     tap_equal(dragon_group_exit_code(group), 8, "with its code");
     dragon_group_destroy(group);
 
-    group = tap_shell(runtime, "[ $DRAGON_RANK = 0 ] && exit 8; sleep 0.3; echo on >went.on", 2);
+    // Rank 1 ends only when the failure of rank 0 is known here.
+    group = tap_shell(runtime,
+                      "[ $DRAGON_RANK = 0 ] && exit 8; until [ -e failed ]; do sleep 0.02; done; "
+                      "echo on >went.on",
+                      2);
     tap_start(group);
+    dragon_rank_status_t status = {0};
+    long limit = tap_now_ms() + TAP_WAIT_MS;
+    while (!status.ended && tap_now_ms() < limit) {
+        dragon_runtime_progress(runtime, 100);
+        dragon_group_rank_status(group, 0, &status);
+    }
+    fclose(fopen("failed", "w"));
     dragon_group_wait(group, TAP_WAIT_MS);
     tap_equal(dragon_group_exit_code(group), 8, "by default it does not");
     tap_check(access("went.on", F_OK) == 0, "the others went on");
