@@ -11,11 +11,17 @@
 #ifndef DRAGON_DRAGON_H
 #define DRAGON_DRAGON_H
 
+#include <dragon/channel.h>
 #include <dragon/error.h>
 #include <dragon/export.h>
 #include <dragon/group.h>
+#include <dragon/memory.h>
+#include <dragon/name.h>
 #include <dragon/policy.h>
+#include <dragon/queue.h>
 #include <dragon/runtime.h>
+#include <dragon/stream.h>
+#include <dragon/sync.h>
 #include <dragon/system.h>
 #include <dragon/template.h>
 

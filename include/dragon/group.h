@@ -41,7 +41,6 @@ extern "C" {
 typedef struct dragon_group dragon_group_t;
 
 enum {
-    DRAGON_FOREVER = -1,   /* as a time-out: wait without limit */
     DRAGON_ALL_RANKS = -1, /* as a rank */
     DRAGON_NO_RANK = -2    /* as a rank, where that makes sense */
 };

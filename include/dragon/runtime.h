@@ -26,6 +26,12 @@ extern "C" {
 
 typedef struct dragon_runtime dragon_runtime_t;
 
+enum {
+    DRAGON_FOREVER = -1, /* as a time-out: wait without limit */
+    DRAGON_DEFAULT_TIMEOUT =
+        -2 /* as a time-out: 60 s, or DRAGON_TIMEOUT of the environment ("5s", "off") */
+};
+
 /* ---- life cycle ---- */
 
 /* Connects to the agent of this node.

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What a runtime handle has of shared memory and of the data network, each made when it is first used; and handles on objects: what
+// channels, queues, locks and the like have in common. An object of this node is used in shared memory (`object`), one of
+// another node over the network (`far`, made with the first call that needs it).
+#ifndef CLIENT_SHARED_H
+#define CLIENT_SHARED_H
+
+#include "chan/far.h"
+#include "chan/object.h"
+#include "client/runtime.h"
+
+struct shared {
+    struct space *space;
+    struct waiter waiter;
+    struct far *far; // NULL: not needed yet
+    uint32_t handles;
+};
+
+// Of the runtime handle, made with the first call. PEER, TIMEOUT, NOMEM, PROTO.
+dragon_err_t shared_get(struct dragon_runtime *runtime, struct shared **shared_out,
+                        dragon_error_t *error);
+dragon_err_t shared_far(struct shared *shared, struct far **far_out, dragon_error_t *error);
+void shared_destroy(struct shared *shared); // by dragon_runtime_detach; NULL is fine
+
+struct handle {
+    struct dragon_runtime *runtime; // borrowed
+    struct shared *shared;          // borrowed
+    uint64_t id;
+    uint32_t node; // its home
+    struct object_spec spec;
+    mem_ref block;          // 0: on another node
+    struct object *object;  // mapped; NULL: on another node
+    struct far_object *far; // NULL: here, or not connected yet
+    struct spin spin;
+    char *descriptor; // owned
+};
+
+// `node` DRAGON_HERE or a number. Into memory of the caller, which is its own again after handle_leave or handle_end.
+dragon_err_t handle_create(struct handle *handle, struct dragon_runtime *runtime, int node,
+                           const struct object_spec *spec, dragon_error_t *error);
+dragon_err_t handle_attach(struct handle *handle, struct dragon_runtime *runtime,
+                           const char *descriptor, enum object_kind kind, dragon_error_t *error);
+// Waits for what was sent to arrive. In any case it is left.
+dragon_err_t handle_leave(struct handle *handle);
+dragon_err_t handle_close(struct handle *handle, dragon_error_t *error);
+dragon_err_t handle_end(struct handle *handle,
+                        dragon_error_t *error); // destroys the object, and leaves it
+dragon_err_t handle_stat(struct handle *handle, struct object_stat *stat_out,
+                         dragon_error_t *error);
+
+// The far object, connecting if need be.
+dragon_err_t handle_far(struct handle *handle, struct far_object **far_out);
+
+// Operations on synchronisation objects, wherever they are.
+dragon_err_t handle_sync(struct handle *handle, const struct sync_call *call, uint64_t *result_out,
+                         int timeout_ms);
+
+// "dragon-KIND:RUNTIME:NODE:ID" with the kind's name. Exactly what handle descriptors look like, else INVAL.
+dragon_err_t descriptor_read(const char *text, enum object_kind kind, const char *runtime,
+                             uint32_t *node_out, uint64_t *id_out, dragon_error_t *error);
+
+#endif
