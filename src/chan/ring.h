@@ -57,7 +57,8 @@ struct ring_message {
     mem_ref block;   // 0: inline
     uint32_t flags;  // enum ring_flag
     uint32_t ticket; // with RING_TELL: of the slot `sender`
-    uint32_t sender; // the slot whose `taken` gets the answer; 0 in a push: our own. The slot that pushed is rung.
+    uint32_t
+        sender; // the slot whose `taken` gets the answer; 0 in a push: our own. The slot that pushed is rung.
 };
 
 size_t ring_bytes(const struct object_spec *spec); // 0: makes no sense
@@ -97,7 +98,6 @@ uint64_t ring_sent(struct ring *ring);
 uint64_t ring_received(struct ring *ring);
 
 void ring_close(struct ring *ring, struct space *space);
-// Again when nobody is attached any more: a send that was under way may have come after it.
 void ring_destroy(struct ring *ring, struct space *space);
 void ring_recover(struct ring *ring, uint32_t dead, struct space *space);
 void ring_drain(struct ring *ring, struct space *space); // frees the blocks of all messages
