@@ -42,12 +42,10 @@ struct ring {
     _Alignas(64) _Atomic uint64_t tail; // where the next message goes
     _Atomic uint64_t lost;              // messages that were never finished
     _Alignas(64) _Atomic uint64_t head; // the oldest
-    _Atomic uint64_t done;              // of a queue: values that are done, or lost
-    _Atomic uint64_t lost_tasks; // of a queue: taken by workers that died, since the last join
     _Alignas(64) struct waitset receivers; // who waits for a message
     struct waitset senders;                // for room
     struct waitset joiners;                // of a queue
-    // further fields of a queue are the business of ring.c and queue.c
+    // behind the cells: what a queue has beyond that, see queue.h
 };
 
 struct ring_message {
