@@ -97,7 +97,6 @@ uint64_t ring_sent(struct ring *ring);
 uint64_t ring_received(struct ring *ring);
 
 void ring_close(struct ring *ring, struct space *space);
-// Again when nobody is attached any more: a send that was under way may have come after it.
 void ring_destroy(struct ring *ring, struct space *space);
 void ring_recover(struct ring *ring, uint32_t dead, struct space *space);
 void ring_drain(struct ring *ring, struct space *space); // frees the blocks of all messages
