@@ -15,6 +15,7 @@ struct operation {
     dragon_err_t (*run)(struct sync_step *step);
 };
 
+// Of queues step->sync is the ring.
 static struct ring *step_ring(struct sync_step *step)
 {
     return (struct ring *)&step->sync->object;
@@ -100,16 +101,13 @@ bool sync_waits(uint32_t op)
     return op < SYNC_OPS && operations[op].waits;
 }
 
-static struct waitset *waiters_of(struct object *object)
+struct waitset *sync_set(struct object *object, const struct sync_call *call)
 {
+    if (!sync_waits(call->op) || operations[call->op].kind != object->kind)
+        return NULL;
     if (object->kind == OBJECT_QUEUE)
         return &((struct ring *)object)->joiners;
     return &((struct sync *)object)->waiters;
-}
-
-struct waitset *sync_set(struct object *object, const struct sync_call *call)
-{
-    return sync_waits(call->op) ? waiters_of(object) : NULL;
 }
 
 // ---- waiting
@@ -239,9 +237,11 @@ bool sync_check(const struct object *object, size_t bytes)
     return needed > 0 && needed <= bytes;
 }
 
-void sync_recover(struct object *object, uint32_t dead)
+void sync_recover(struct object *object, uint32_t dead, struct space *space)
 {
+    (void)space;
     struct sync *sync = (struct sync *)object;
+    waitset_leave(&sync->waiters, dead);
     switch (object->kind) {
     case OBJECT_LOCK:
         sync_lock_recover(sync, dead);
@@ -253,9 +253,4 @@ void sync_recover(struct object *object, uint32_t dead)
         sync_barrier_recover(sync, dead);
         break;
     }
-}
-
-void sync_wake(struct object *object, struct space *space)
-{
-    space_wake_all(space, waiters_of(object));
 }
