@@ -13,9 +13,18 @@
 struct shared {
     struct space *space;
     struct waiter waiter;
-    struct far *far; // NULL: not needed yet
-    uint32_t handles;
+    struct far *far;  // NULL: not needed yet
+    uint32_t handles; // that use it
+    bool abandoned;   // the runtime handle is gone: the last of them ends it
+    uint32_t forks;   // shared_forks when it was made
 };
+
+// Grows in a child made by fork, where nothing of this may be touched.
+extern _Atomic uint32_t shared_forks;
+static inline bool shared_is_ours(const struct shared *shared)
+{
+    return shared->forks == atomic_load_explicit(&shared_forks, memory_order_relaxed);
+}
 
 // Of the runtime handle, made with the first call. PEER, TIMEOUT, NOMEM, PROTO.
 dragon_err_t shared_get(struct dragon_runtime *runtime, struct shared **shared_out,
@@ -35,6 +44,12 @@ struct handle {
     struct spin spin;
     char *descriptor; // owned
 };
+
+// Else every call with it is STATE.
+static inline bool handle_is_ours(const struct handle *handle)
+{
+    return shared_is_ours(handle->shared);
+}
 
 // `node` DRAGON_HERE or a number. Into memory of the caller, which is its own again after handle_leave or handle_end.
 dragon_err_t handle_create(struct handle *handle, struct dragon_runtime *runtime, int node,
