@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Shared memory and the data network of a runtime handle, and handles on objects. To make or find an object the keeper is
-// asked, once; what is done with it afterwards goes to shared memory, or over the network to who serves it, and is
-// the business of chan/.
+// Shared memory and the data network of a runtime handle, each made when something first needs it: a program that uses
+// groups alone has neither.
 #include "config.h"
 
 #include "client/shared.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <pthread.h>
 
 enum { LEAVE_MS = 5000 }; // for what was sent to arrive
-
-// ---- what a runtime handle has
 
 // How often this process is a child of one that had loaded the library: a child has none of its parent's shared memory.
 _Atomic uint32_t shared_forks;
@@ -28,11 +23,16 @@ static void watch_forks(void)
     pthread_atfork(NULL, NULL, on_forked);
 }
 
-static dragon_err_t err_forked(dragon_error_t *error)
+dragon_err_t shared_err_forked(dragon_error_t *error)
 {
     return err_set(error, DRAGON_ERR_STATE,
                    "a child made by fork cannot use its parent's handles; let it start a program, "
                    "or attach to the runtime itself");
+}
+
+dragon_err_t shared_err_answer(dragon_error_t *error)
+{
+    return err_set(error, DRAGON_ERR_PROTO, "the agent's answer is not understood");
 }
 
 dragon_err_t shared_get(struct dragon_runtime *runtime, struct shared **shared_out,
@@ -43,7 +43,7 @@ dragon_err_t shared_get(struct dragon_runtime *runtime, struct shared **shared_o
         return err_set(error, DRAGON_ERR_INVAL, "the runtime handle is NULL");
     if (runtime->shared) {
         if (!shared_is_ours(runtime->shared))
-            return err_forked(error);
+            return shared_err_forked(error);
         *shared_out = runtime->shared;
         return DRAGON_OK;
     }
@@ -79,273 +79,13 @@ void shared_destroy(struct shared *shared)
     if (shared->handles > 0 || !shared_is_ours(shared))
         return;
     far_destroy(shared->far);
+    shared_blocks_forget(shared);
     space_detach(shared->space);
     free(shared);
 }
 
-static void shared_unref(struct shared *shared)
+void shared_unref(struct shared *shared)
 {
     if (--shared->handles == 0 && shared->abandoned)
         shared_destroy(shared);
-}
-
-// ---- descriptors
-
-static char *descriptor_write(const struct shared *shared, enum object_kind kind, uint32_t node,
-                              uint64_t id)
-{
-    char *text;
-    int length = asprintf(&text, "dragon-%s:%s:%" PRIu32 ":%" PRIu64, object_kind_names[kind],
-                          shared->space->runtime, node, id);
-    return length < 0 ? NULL : text;
-}
-
-// A number as it is written: no sign, no blank, no leading zero.
-static bool read_number(const char *text, const char *end, uint64_t most, uint64_t *number_out)
-{
-    size_t length = (size_t)(end - text);
-    char *stop;
-    if (length == 0 || strspn(text, "0123456789") < length || (length > 1 && text[0] == '0'))
-        return false;
-    errno = 0;
-    unsigned long long number = strtoull(text, &stop, 10);
-    if (errno != 0 || stop != end || number > most)
-        return false;
-    *number_out = number;
-    return true;
-}
-
-// What is before the last colon of text[0, end).
-static const char *colon_before(const char *text, const char *end)
-{
-    return memrchr(text, ':', (size_t)(end - text));
-}
-
-dragon_err_t descriptor_read(const char *text, enum object_kind kind, const char *runtime,
-                             uint32_t *node_out, uint64_t *id_out, dragon_error_t *error)
-{
-    const char *name = object_kind_names[kind];
-    size_t prefix = strlen("dragon-") + strlen(name) + 1;
-    uint64_t node = 0, id = 0;
-    const char *runtime_end = NULL, *node_end = NULL, *end = text ? text + strlen(text) : NULL;
-    if (text && strncmp(text, "dragon-", strlen("dragon-")) == 0 &&
-        strncmp(text + strlen("dragon-"), name, strlen(name)) == 0 && text[prefix - 1] == ':')
-        node_end = colon_before(text + prefix, end);
-    if (node_end)
-        runtime_end = colon_before(text + prefix, node_end);
-    if (!runtime_end || runtime_end == text + prefix ||
-        !read_number(runtime_end + 1, node_end, UINT32_MAX, &node) ||
-        !read_number(node_end + 1, end, UINT64_MAX, &id) || id == 0)
-        return err_set(error, DRAGON_ERR_INVAL, "this is no descriptor of a %s: %.100s", name,
-                       text ? text : "NULL");
-    size_t length = (size_t)(runtime_end - text) - prefix;
-    if (length != strlen(runtime) || memcmp(text + prefix, runtime, length) != 0)
-        return err_set(error, DRAGON_ERR_NOT_FOUND, "the %s belongs to another runtime: %.100s",
-                       name, text);
-    *node_out = (uint32_t)node;
-    *id_out = id;
-    return DRAGON_OK;
-}
-
-// ---- handles
-
-static dragon_err_t ask_object(struct handle *handle, enum keeper_message type,
-                               struct unpack *unpack_out, dragon_error_t *error)
-{
-    struct pack body = PACK_EMPTY;
-    if (type != KC_LEAVE)
-        pack_u32(&body, handle->node);
-    pack_u64(&body, handle->id);
-    if (type == KC_OPEN)
-        pack_u8(&body, handle->spec.kind);
-    return space_ask(handle->shared->space, type, &body, KEEPER_ANSWER_MS, unpack_out, NULL, 0,
-                     error);
-}
-
-static dragon_err_t map_object(struct handle *handle, dragon_error_t *error)
-{
-    struct space *space = handle->shared->space;
-    size_t bytes = space_block_bytes(space, handle->block);
-    struct object *object = bytes ? space_at(space, handle->block, bytes) : NULL;
-    if (!object)
-        return err_set(error, DRAGON_ERR_NOMEM, "the %s cannot be mapped: %s",
-                       object_kind_names[handle->spec.kind], strerror(errno));
-    if (!object_check(object, handle->id, handle->spec.kind, bytes))
-        return err_set(error, DRAGON_ERR_PROTO, "what is in memory is no %s of this release",
-                       object_kind_names[handle->spec.kind]);
-    handle->object = object;
-    return DRAGON_OK;
-}
-
-// handle->node, id and spec.kind are known.
-static dragon_err_t open_object(struct handle *handle, dragon_error_t *error)
-{
-    struct unpack unpack;
-    struct object_opened opened;
-    enum object_kind kind = handle->spec.kind;
-    dragon_err_t err = ask_object(handle, KC_OPEN, &unpack, error);
-    if (err != DRAGON_OK)
-        return err;
-    bool here = handle->node == handle->shared->space->node;
-    if (!object_opened_unpack(&unpack, &opened) || !unpack_done(&unpack) ||
-        opened.spec.kind != kind || (opened.block != 0) != here)
-        return err_set(error, DRAGON_ERR_PROTO, "the agent's answer is not understood");
-    handle->spec = opened.spec;
-    handle->block = opened.block;
-    err = here ? map_object(handle, error) : DRAGON_OK;
-    if (err == DRAGON_OK) {
-        handle->descriptor = descriptor_write(handle->shared, kind, handle->node, handle->id);
-        if (!handle->descriptor)
-            err = err_set(error, DRAGON_ERR_NOMEM, "out of memory");
-    }
-    if (err != DRAGON_OK && here)
-        ask_object(handle, KC_LEAVE, NULL, NULL);
-    return err;
-}
-
-static dragon_err_t create_object(struct handle *handle, const struct object_spec *spec,
-                                  dragon_error_t *error)
-{
-    struct unpack unpack;
-    struct pack body = PACK_EMPTY;
-    pack_u32(&body, handle->node);
-    object_spec_pack(&body, spec);
-    dragon_err_t err = space_ask(handle->shared->space, KC_CREATE, &body, KEEPER_ANSWER_MS, &unpack,
-                                 NULL, 0, error);
-    if (err != DRAGON_OK)
-        return err;
-    handle->id = unpack_u64(&unpack);
-    if (!unpack_done(&unpack) || handle->id == 0)
-        return err_set(error, DRAGON_ERR_PROTO, "the agent's answer is not understood");
-    return DRAGON_OK;
-}
-
-dragon_err_t handle_create(struct handle *handle, struct dragon_runtime *runtime, int node,
-                           const struct object_spec *spec, dragon_error_t *error)
-{
-    struct shared *shared;
-    dragon_err_t err = shared_get(runtime, &shared, error);
-    if (err != DRAGON_OK)
-        return err;
-    if (node < 0 && node != DRAGON_HERE)
-        return err_set(error, DRAGON_ERR_INVAL, "%d is no number of a node", node);
-    if (node >= 0 && (uint32_t)node >= shared->space->nodes)
-        return err_set(error, DRAGON_ERR_NOT_FOUND, "there is no node %d, the runtime has %" PRIu32,
-                       node, shared->space->nodes);
-    *handle = (struct handle){
-        .runtime = runtime,
-        .shared = shared,
-        .node = node == DRAGON_HERE ? shared->space->node : (uint32_t)node,
-        .spec = *spec,
-    };
-    err = create_object(handle, spec, error);
-    if (err != DRAGON_OK)
-        return err;
-    err = open_object(handle, error);
-    if (err != DRAGON_OK) {
-        ask_object(handle, KC_DESTROY, NULL, NULL);
-        return err;
-    }
-    shared->handles++;
-    return DRAGON_OK;
-}
-
-dragon_err_t handle_attach(struct handle *handle, struct dragon_runtime *runtime,
-                           const char *descriptor, enum object_kind kind, dragon_error_t *error)
-{
-    struct shared *shared;
-    uint32_t node = 0;
-    uint64_t id = 0;
-    if (!runtime)
-        return err_set(error, DRAGON_ERR_INVAL, "the runtime handle is NULL");
-    dragon_err_t err = descriptor_read(descriptor, kind, runtime->name, &node, &id, error);
-    if (err == DRAGON_OK)
-        err = shared_get(runtime, &shared, error);
-    if (err != DRAGON_OK)
-        return err;
-    *handle = (struct handle){
-        .runtime = runtime, .shared = shared, .node = node, .id = id, .spec.kind = (uint8_t)kind};
-    if (node >= shared->space->nodes)
-        return err_set(error, DRAGON_ERR_INVAL, "this is no descriptor of a %s: %.100s",
-                       object_kind_names[kind], descriptor);
-    err = open_object(handle, error);
-    if (err == DRAGON_OK)
-        shared->handles++;
-    return err;
-}
-
-static dragon_err_t leave(struct handle *handle, int64_t deadline_ns)
-{
-    dragon_err_t err = handle->far ? far_close(handle->far, deadline_ns) : DRAGON_OK;
-    if (handle->object)
-        ask_object(handle, KC_LEAVE, NULL, NULL);
-    free(handle->descriptor);
-    shared_unref(handle->shared);
-    *handle = (struct handle){0};
-    return err;
-}
-
-dragon_err_t handle_leave(struct handle *handle)
-{
-    return handle_is_ours(handle) ? leave(handle, wait_deadline(LEAVE_MS)) : DRAGON_ERR_STATE;
-}
-
-dragon_err_t handle_close(struct handle *handle, dragon_error_t *error)
-{
-    return handle_is_ours(handle) ? ask_object(handle, KC_CLOSE, NULL, error) : err_forked(error);
-}
-
-dragon_err_t handle_end(struct handle *handle, dragon_error_t *error)
-{
-    if (!handle_is_ours(handle))
-        return err_forked(error);
-    dragon_err_t err = ask_object(handle, KC_DESTROY, NULL, error);
-    leave(handle, 0);
-    return err;
-}
-
-dragon_err_t handle_stat(struct handle *handle, struct object_stat *stat_out, dragon_error_t *error)
-{
-    struct unpack unpack;
-    struct object_stat stat;
-    if (!handle_is_ours(handle))
-        return err_forked(error);
-    dragon_err_t err = ask_object(handle, KC_STAT, &unpack, error);
-    if (err != DRAGON_OK)
-        return err;
-    if (!object_stat_unpack(&unpack, &stat) || !unpack_done(&unpack))
-        return err_set(error, DRAGON_ERR_PROTO, "the agent's answer is not understood");
-    *stat_out = stat;
-    return DRAGON_OK;
-}
-
-dragon_err_t handle_far(struct handle *handle, struct far_object **far_out)
-{
-    struct far *far;
-    if (!handle->far) {
-        dragon_err_t err = shared_far(handle->shared, &far, NULL);
-        if (err == DRAGON_OK)
-            err = far_open(far, handle->node, handle->id, &handle->spec, &handle->far, NULL);
-        if (err != DRAGON_OK)
-            return err;
-    }
-    *far_out = handle->far;
-    return DRAGON_OK;
-}
-
-dragon_err_t handle_sync(struct handle *handle, const struct sync_call *call, uint64_t *result_out,
-                         int timeout_ms)
-{
-    struct far_object *far;
-    if (!handle_is_ours(handle))
-        return DRAGON_ERR_STATE;
-    int64_t deadline_ns = wait_deadline(timeout_ms);
-    if (handle->object)
-        return sync_do(handle->object, &handle->shared->waiter, call, result_out, &handle->spin,
-                       deadline_ns);
-    dragon_err_t err = handle_far(handle, &far);
-    if (err != DRAGON_OK)
-        return err;
-    struct far_call how = {.deadline_ns = deadline_ns};
-    return far_sync(far, call, result_out, &how);
 }
