@@ -15,25 +15,21 @@
 static dragon_err_t home_of(struct dragon_runtime *runtime, const dragon_policy_t *policy,
                             int *node_out, dragon_error_t *error)
 {
+    char *argv[] = {"channel", NULL};
     dragon_group_t *group = NULL;
     dragon_template_t *rank = NULL;
     dragon_rank_place_t place;
-    dragon_err_t err = dragon_group_create(runtime, &group);
+    dragon_err_t err = dragon_group_create(runtime, &group, error);
     if (err == DRAGON_OK)
-        err = dragon_template_create((const char *const[]){"channel", NULL}, &rank);
-    if (err == DRAGON_OK)
-        err = dragon_group_set_policy(group, policy);
-    if (err != DRAGON_OK)
-        err_set(error, err, "%s", dragon_err_text(err));
+        err = dragon_template_create(argv, &rank, error);
+    if (err == DRAGON_OK && (err = dragon_group_set_policy(group, policy)) != DRAGON_OK)
+        err_set(error, err, "out of memory");
     if (err == DRAGON_OK)
         err = dragon_group_add(group, rank, 1, error);
     if (err == DRAGON_OK)
         err = dragon_group_plan(group, error);
-    if (err == DRAGON_OK) {
-        err = dragon_group_rank_place(group, 0, &place);
-        if (err != DRAGON_OK)
-            err_set(error, err, "%s", dragon_err_text(err));
-    }
+    if (err == DRAGON_OK && (err = dragon_group_rank_place(group, 0, &place)) != DRAGON_OK)
+        err_set(error, err, "out of memory");
     if (err == DRAGON_OK)
         *node_out = (int)place.node;
     dragon_template_destroy(rank);
