@@ -30,6 +30,11 @@ static inline dragon_err_t channel_check(const struct dragon_channel *channel)
     return handle_is_ours(&channel->handle) ? DRAGON_OK : DRAGON_ERR_STATE;
 }
 
+static inline bool channel_events_fit(int events)
+{
+    return events > 0 && events <= (DRAGON_POLL_RECEIVE | DRAGON_POLL_SEND);
+}
+
 // channel_data.c: as the public calls, with an absolute deadline and arguments that make sense.
 dragon_err_t channel_send(struct dragon_channel *channel, const void *data, size_t bytes,
                           uint64_t tag, int64_t deadline_ns);
@@ -48,7 +53,49 @@ size_t channel_awaited(struct dragon_channel *channel, int events,
 dragon_err_t claim_take(struct dragon_channel *channel);
 void claim_drop(struct dragon_channel *channel);
 
+// ---- sets
+
+struct member {
+    struct dragon_channel_set *set;
+    struct dragon_channel *channel;
+    struct member *next; // of the channel: in another set
+    int events;
+    void *arg;
+};
+
+// In an event loop. A set that found nothing *sleeps*: it is in the waitsets of what it waits for, and the bell of this process is
+// a descriptor. A process may have several.
+struct set_poll {
+    int fd;        // epoll, of the bell, the network, the keeper and `nudge_fd`; -1: not asked for
+    int nudge_fd;  // for what other calls of this process swallowed
+    bool nudged;   // it is readable
+    bool has_port; // the network's descriptor is in `fd`
+    bool asleep;
+    size_t items; // that it is in the waitsets of
+    struct dragon_channel_set *next_asleep;
+};
+
+struct dragon_channel_set {
+    struct dragon_runtime *runtime; // borrowed
+    struct shared *shared;          // with a handle on it; NULL: nothing was added yet
+    struct member **members;        // owned
+    size_t count, room;
+    size_t first;          // where to look first
+    struct awaited *items; // owned: CHANNEL_AWAITED for each
+    struct spin spin;
+    struct set_poll poll;
+};
+
 // channel_set.c: the channel is in no set any more.
 void members_forget(struct dragon_channel *channel);
+// What all members wait for, to set->items. How many.
+size_t set_await(struct dragon_channel_set *set);
+dragon_err_t set_use(struct dragon_channel_set *set); // of set->shared
+
+// channel_poll.c: AGAIN: it sleeps, if it is polled. OK: there is something, or may be: look again; `tries` is how often that came
+// to nothing. PEER: the runtime has ended.
+dragon_err_t set_sleep(struct dragon_channel_set *set, int tries);
+void set_wake(struct dragon_channel_set *set); // if it sleeps
+void set_close_poll(struct dragon_channel_set *set);
 
 #endif

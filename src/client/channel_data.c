@@ -199,7 +199,7 @@ dragon_err_t dragon_channel_poll(dragon_channel_t *channel, int events, int *eve
     dragon_err_t err = channel_check(channel);
     if (err != DRAGON_OK)
         return err;
-    if (!events_out || events == 0 || (events & ~(DRAGON_POLL_RECEIVE | DRAGON_POLL_SEND)) != 0)
+    if (!events_out || !channel_events_fit(events))
         return DRAGON_ERR_INVAL;
     struct waiter *waiter = &channel->handle.shared->waiter;
     int64_t deadline_ns = wait_deadline(timeout_ms);

@@ -19,6 +19,7 @@ struct shared {
     uint32_t forks;              // shared_forks when it was made
     struct shared_block *blocks; // owned by memory.c: shared ones that this process holds
     struct claim *claims;        // owned by channel_claim.c: of which it is the single receiver
+    struct dragon_channel_set *asleep; // of channel_poll.c: sets whose descriptors are polled
 };
 
 // Grows in a child made by fork, where nothing of this may be touched.
