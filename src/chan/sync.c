@@ -9,6 +9,8 @@
 
 #include "base/time.h"
 
+#include <dragon/sync.h>
+
 struct operation {
     uint8_t kind; // enum object_kind
     bool waits;
@@ -181,8 +183,6 @@ dragon_err_t sync_do(struct object *object, struct waiter *waiter, const struct 
 
 // ---- for the keeper, and who attaches
 
-enum { VALUE_NUMBERS_MOST = 65536 };
-
 size_t sync_bytes(const struct object_spec *spec)
 {
     switch (spec->kind) {
@@ -195,11 +195,11 @@ size_t sync_bytes(const struct object_spec *spec)
     }
     case OBJECT_BARRIER:
         // each party has a slot of its own on the board of the home node
-        if (spec->capacity < 1 || spec->capacity > BOARD_SLOTS - SLOT_FIRST)
+        if (spec->capacity < 1 || spec->capacity > DRAGON_BARRIER_MOST)
             return 0;
         return sizeof(struct sync_barrier);
     case OBJECT_VALUE:
-        if (spec->capacity < 1 || spec->capacity > VALUE_NUMBERS_MOST)
+        if (spec->capacity < 1 || spec->capacity > DRAGON_VALUE_MOST)
             return 0;
         return sizeof(struct sync_value) + spec->capacity * sizeof(int64_t);
     }
