@@ -64,7 +64,7 @@ void object_recover(struct object *object, uint32_t dead, struct space *space)
     if (is_ring(object->kind))
         ring_recover((struct ring *)object, dead, space);
     else
-        sync_recover(object, dead, space);
+        sync_recover(object, dead);
 }
 
 void object_stat(struct object *object, struct object_stat *stat_out)

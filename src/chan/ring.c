@@ -83,19 +83,21 @@ bool ring_writable(struct ring *ring)
 
 uint32_t ring_waiting(struct ring *ring)
 {
-    uint64_t received = ring_received(ring), sent = ring_sent(ring);
+    uint64_t received = position_count(ring, ring_head(ring).position);
+    uint64_t sent = position_count(ring, ring_tail(ring).position);
     uint64_t waiting = sent > received ? sent - received : 0;
     return waiting > ring->config.capacity ? ring->config.capacity : (uint32_t)waiting;
 }
 
 uint64_t ring_sent(struct ring *ring)
 {
-    return position_count(ring, ring_tail(ring).position);
+    return position_count(ring, ring_tail(ring).position) - atomic_load(&ring->lost);
 }
 
 uint64_t ring_received(struct ring *ring)
 {
-    return position_count(ring, ring_head(ring).position);
+    uint64_t sent = ring_sent(ring), waiting = ring_waiting(ring);
+    return sent > waiting ? sent - waiting : 0;
 }
 
 // ---- push
@@ -171,7 +173,6 @@ dragon_err_t ring_push(struct ring *ring, struct space *space, const struct ring
         if (!space_give(space, message->block, space->slot, SLOT_MESSAGE)) {
             atomic_store_explicit(&cell->block, 0, memory_order_relaxed);
             atomic_fetch_add(&ring->lost, 1);
-            atomic_fetch_add(&ring->done, 1);
             phase = CELL_VOID;
         }
     }
@@ -263,7 +264,7 @@ static bool take_out(struct ring *ring, struct space *space, const struct spot *
         copy_inline(cell, seen, buffer, message->bytes);
     }
     if (ring->object.kind == OBJECT_QUEUE)
-        queue_take(ring, space->slot, spot->position);
+        queue_taken(ring, space->slot, spot->position);
     ring_tell(space, atomic_load_explicit(&cell->how, memory_order_relaxed), TAKEN_RECEIVED);
     atomic_exchange(&cell->state, cell_state(spot->state + CELL_LAP, 0, CELL_FREE));
     if (message->flags & RING_TELL)

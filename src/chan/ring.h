@@ -43,11 +43,10 @@ struct ring {
     _Alignas(64) _Atomic uint64_t tail;    // where the next message goes
     _Atomic uint64_t lost;                 // messages that were never finished
     _Alignas(64) _Atomic uint64_t head;    // the oldest
-    _Atomic uint64_t done;                 // of a queue: values that were begun and will never come
     _Alignas(64) struct waitset receivers; // who waits for a message
     struct waitset senders;                // for room
     struct waitset joiners;                // of a queue
-    // then the cells, and of a queue its struct queue_tasks
+    // behind the cells: what a queue has beyond that, see queue.h
 };
 
 struct ring_message {
@@ -63,11 +62,6 @@ struct ring_message {
 size_t ring_bytes(const struct object_spec *spec); // 0: makes no sense
 void ring_init(struct ring *ring, uint64_t id, const struct object_spec *spec);
 bool ring_check(const struct ring *ring, size_t bytes);
-static inline struct queue_tasks *ring_tasks(struct ring *ring)
-{
-    return (struct queue_tasks *)((uint8_t *)ring + sizeof(*ring) +
-                                  (size_t)ring->config.capacity * ring->config.cell_bytes);
-}
 
 // For a send in mode RECEIVED, in the name of a slot: a new ticket, and what has come of it: 0, or TAKEN_*.
 uint32_t ring_ticket(struct space *space, uint32_t slot);
@@ -92,7 +86,7 @@ dragon_err_t ring_peek(struct ring *ring, struct space *space, void *buffer, siz
 bool ring_readable(struct ring *ring); // a message is there, or it is closed
 bool ring_writable(struct ring *ring); // there is room, or it is closed
 uint32_t ring_waiting(struct ring *ring);
-// All that were begun: also those that are being written, or never were finished.
+// Also those that are being written.
 uint64_t ring_sent(struct ring *ring);
 uint64_t ring_received(struct ring *ring);
 

@@ -38,7 +38,7 @@ void ring_init(struct ring *ring, uint64_t id, const struct object_spec *spec)
     ring->object.id = id;
     ring->object.kind = spec->kind;
     if (spec->kind == OBJECT_QUEUE)
-        queue_init(ring_tasks(ring));
+        queue_init(queue_of(ring));
     atomic_store(&ring->object.state, OBJECT_OPEN);
 }
 
@@ -107,38 +107,37 @@ void ring_drain(struct ring *ring, struct space *space)
     }
 }
 
-// What a dead process was doing with a cell.
-static void recover_cell(struct ring *ring, struct cell *cell, uint32_t index, uint32_t dead,
-                         struct space *space)
+// What a dead process was doing with a cell. True: it was reading it.
+static bool recover_cell(struct ring *ring, struct cell *cell, uint64_t state, struct space *space)
 {
-    uint64_t state = atomic_load(&cell->state);
-    enum cell_phase phase = cell_phase(state);
-    if (cell_slot(state) != dead || (phase != CELL_WRITING && phase != CELL_READING))
-        return;
     mem_ref block = atomic_load(&cell->block);
     if (block && space_owner(space, block) == SLOT_MESSAGE)
         space_free(space, block, SLOT_MESSAGE);
     atomic_store(&cell->block, 0);
-    bool queue = ring->object.kind == OBJECT_QUEUE;
-    if (phase == CELL_WRITING) {
+    if (cell_phase(state) == CELL_WRITING) {
         atomic_fetch_add(&ring->lost, 1);
-        if (queue)
-            atomic_fetch_add(&ring->done, 1);
         atomic_store(&cell->state, cell_state(state, 0, CELL_VOID));
-    } else {
-        if (queue)
-            queue_lose(ring, dead, (state & CELL_LAP_MASK) | index);
-        ring_tell(space, atomic_load(&cell->how), TAKEN_DIED);
-        atomic_store(&cell->state, cell_state(state + CELL_LAP, 0, CELL_FREE));
+        return false;
     }
+    ring_tell(space, atomic_load(&cell->how), TAKEN_DIED);
+    atomic_store(&cell->state, cell_state(state + CELL_LAP, 0, CELL_FREE));
+    return true;
 }
 
 void ring_recover(struct ring *ring, uint32_t dead, struct space *space)
 {
-    for (uint32_t i = 0; i < ring->config.capacity; i++)
-        recover_cell(ring, cell_at(ring, i), i, dead, space);
+    uint64_t position, *receiving = NULL;
+    for (uint32_t i = 0; i < ring->config.capacity; i++) {
+        struct cell *cell = cell_at(ring, i);
+        uint64_t state = atomic_load(&cell->state);
+        bool busy = cell_phase(state) == CELL_WRITING || cell_phase(state) == CELL_READING;
+        if (busy && cell_slot(state) == dead && recover_cell(ring, cell, state, space)) {
+            position = (state & CELL_LAP_MASK) | i;
+            receiving = &position;
+        }
+    }
     if (ring->object.kind == OBJECT_QUEUE)
-        queue_recover(ring, dead);
+        queue_recover(ring, dead, receiving);
     waitset_leave(&ring->receivers, dead);
     waitset_leave(&ring->senders, dead);
     waitset_leave(&ring->joiners, dead);

@@ -237,9 +237,8 @@ bool sync_check(const struct object *object, size_t bytes)
     return needed > 0 && needed <= bytes;
 }
 
-void sync_recover(struct object *object, uint32_t dead, struct space *space)
+void sync_recover(struct object *object, uint32_t dead)
 {
-    (void)space;
     struct sync *sync = (struct sync *)object;
     waitset_leave(&sync->waiters, dead);
     switch (object->kind) {

@@ -71,6 +71,6 @@ dragon_err_t sync_do(struct object *object, struct waiter *waiter, const struct 
 size_t sync_bytes(const struct object_spec *spec); // 0: makes no sense
 void sync_init(struct object *object, uint64_t id, const struct object_spec *spec);
 bool sync_check(const struct object *object, size_t bytes);
-void sync_recover(struct object *object, uint32_t dead, struct space *space);
+void sync_recover(struct object *object, uint32_t dead);
 
 #endif
