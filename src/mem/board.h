@@ -58,6 +58,7 @@ static inline size_t board_bytes(void)
     return sizeof(struct board);
 }
 
+// In zeroed memory.
 void board_init(struct board *board, uint32_t node);
 // What came from elsewhere is a board of ours.
 bool board_check(const struct board *board, size_t bytes);
