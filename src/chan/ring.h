@@ -40,15 +40,13 @@ struct ring {
     struct ring_config config;
     _Atomic uint32_t receiver; // the slot of the single receiver; SLOT_NONE
     uint8_t room0[64 - 40];
-    _Alignas(64) _Atomic uint64_t tail; // where the next message goes
-    _Atomic uint64_t lost;              // messages that were never finished
-    _Alignas(64) _Atomic uint64_t head; // the oldest
-    _Atomic uint64_t done;              // of a queue: values that are done, or lost
-    _Atomic uint64_t lost_tasks; // of a queue: taken by workers that died, since the last join
+    _Alignas(64) _Atomic uint64_t tail;    // where the next message goes
+    _Atomic uint64_t lost;                 // messages that were never finished
+    _Alignas(64) _Atomic uint64_t head;    // the oldest
     _Alignas(64) struct waitset receivers; // who waits for a message
     struct waitset senders;                // for room
     struct waitset joiners;                // of a queue
-    // then the cells, and of a queue its struct queue_tasks
+    // behind the cells: what a queue has beyond that, see queue.h
 };
 
 struct ring_message {
@@ -57,17 +55,13 @@ struct ring_message {
     mem_ref block;   // 0: inline
     uint32_t flags;  // enum ring_flag
     uint32_t ticket; // with RING_TELL: of the slot `sender`
-    uint32_t sender; // the slot whose `taken` gets the answer; 0 in a push: our own. The slot that pushed is rung.
+    uint32_t
+        sender; // the slot whose `taken` gets the answer; 0 in a push: our own. The slot that pushed is rung.
 };
 
 size_t ring_bytes(const struct object_spec *spec); // 0: makes no sense
 void ring_init(struct ring *ring, uint64_t id, const struct object_spec *spec);
 bool ring_check(const struct ring *ring, size_t bytes);
-static inline struct queue_tasks *ring_tasks(struct ring *ring)
-{
-    return (struct queue_tasks *)((uint8_t *)ring + sizeof(*ring) +
-                                  (size_t)ring->config.capacity * ring->config.cell_bytes);
-}
 
 // For a send in mode RECEIVED, in the name of a slot: a new ticket, and what has come of it: 0, or TAKEN_*.
 uint32_t ring_ticket(struct space *space, uint32_t slot);
@@ -92,12 +86,11 @@ dragon_err_t ring_peek(struct ring *ring, struct space *space, void *buffer, siz
 bool ring_readable(struct ring *ring); // a message is there, or it is closed
 bool ring_writable(struct ring *ring); // there is room, or it is closed
 uint32_t ring_waiting(struct ring *ring);
-// All that were begun: also those that are being written, or never were finished.
+// Also those that are being written.
 uint64_t ring_sent(struct ring *ring);
 uint64_t ring_received(struct ring *ring);
 
 void ring_close(struct ring *ring, struct space *space);
-// Again when nobody is attached any more: a send that was under way may have come after it.
 void ring_destroy(struct ring *ring, struct space *space);
 void ring_recover(struct ring *ring, uint32_t dead, struct space *space);
 void ring_drain(struct ring *ring, struct space *space); // frees the blocks of all messages
