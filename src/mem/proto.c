@@ -15,9 +15,9 @@ const char *const keeper_message_names[KC_ANSWER + 1] = {
 };
 
 const char *const object_kind_names[OBJECT_KINDS] = {
-    [OBJECT_NONE] = "none",   [OBJECT_CHANNEL] = "channel",     [OBJECT_QUEUE] = "queue",
-    [OBJECT_LOCK] = "lock",   [OBJECT_SEMAPHORE] = "semaphore", [OBJECT_BARRIER] = "barrier",
-    [OBJECT_FLAG] = "event",  [OBJECT_VALUE] = "value",
+    [OBJECT_NONE] = "none",  [OBJECT_CHANNEL] = "channel",     [OBJECT_QUEUE] = "queue",
+    [OBJECT_LOCK] = "lock",  [OBJECT_SEMAPHORE] = "semaphore", [OBJECT_BARRIER] = "barrier",
+    [OBJECT_FLAG] = "event", [OBJECT_VALUE] = "value",
 };
 
 static int64_t unpack_i64(struct unpack *unpack)
@@ -44,7 +44,7 @@ void object_spec_pack(struct pack *pack, const struct object_spec *spec)
 
 static bool spec_makes_sense(const struct object_spec *spec)
 {
-    if (spec->kind == OBJECT_NONE || spec->kind >= OBJECT_KINDS || spec->single > 1 ||
+    if (spec->kind == OBJECT_NONE || spec->kind >= OBJECT_KINDS || spec->single > SINGLE_END ||
         spec->owned > 1 || spec->huge > DRAGON_HUGE_REQUIRE || spec->numa < DRAGON_ANY_NUMA ||
         spec->numa > INT16_MAX)
         return false;
