@@ -17,7 +17,8 @@
 #include <utlist.h>
 
 enum {
-    KEEP_PENDING = 16, // requests of one session at once; a process asks one, and may have given up some
+    KEEP_PENDING =
+        16, // requests of one session at once; a process asks one, and may have given up some
 };
 
 // ---- who asks
@@ -111,10 +112,8 @@ struct keep_segment { // number 1 is the first
     int fd;           // owned
     size_t bytes;
     struct segment_kind kind; // `numa` counts the NUMA nodes of this node from 0
-    struct heap *heap;        // owned mapping
-    struct heap_hint hint;
-    uint64_t held; // bytes that are reserved
-    bool retired;  // all of it was free, and its memory was given back
+    struct heap heap;         // our view; the mapping is owned
+    bool retired;             // all of it was free, and its memory was given back
 };
 
 // What a growth ends with: the answer to a process, or a creation that goes on.
@@ -177,7 +176,6 @@ struct keep_attachment {
     UT_hash_handle hh;
 };
 
-uint64_t keep_object_new_id(struct keeper *keeper);
 // In a block that is filled with zeros. NULL: out of memory; the block is still the caller's.
 struct keep_object *keep_object_add(struct keeper *keeper, const struct keep_asker *maker,
                                     const struct object_spec *spec, mem_ref block, size_t bytes);
@@ -223,7 +221,6 @@ void keep_share_close(struct keeper *keeper);
 void keep_names_forget(struct keeper *keeper, uint64_t object);
 void keep_names_gone(struct keeper *keeper, uint32_t node, uint64_t session);
 void keep_names_close(struct keeper *keeper);
-void keep_object_forget_names(struct keeper *keeper, uint64_t object); // tells node 0
 
 // ---- other keepers: keep_far.c
 
@@ -238,16 +235,18 @@ void keep_session_gone(struct keeper *keeper, uint32_t node, uint64_t session);
 // ---- dragon-transport: keep_transport.c
 
 struct keep_transport {
-    pid_t pid;           // 0: none runs
-    uint64_t session;    // its session's number; 0: not yet
-    uint8_t *address;    // owned; NULL: it does not serve yet
+    pid_t pid;        // 0: none runs
+    uint64_t session; // its session's number; 0: not yet
+    uint8_t *address; // owned; NULL: it does not serve yet
     size_t address_bytes;
-    int said_fd; // owned: what it writes; -1
-    struct loop_watch *said_watch;
-    char said[400];
+    int said_fd;                   // owned: what it writes; -1
+    struct loop_watch *said_watch; // owned
+    char said[300];                // its last line
     size_t said_length;
-    struct loop_timer *limit;    // owned, made with the first
-    struct keep_wait *waits;     // owned: who waits for its address
+    bool line_over;
+    bool served;              // it came up
+    struct loop_timer *limit; // owned, made with the first
+    struct keep_wait *waits;  // owned: who waits for its address
 };
 
 void keep_transport_init(struct keep_transport *transport);
@@ -287,14 +286,14 @@ struct keeper {
     uint64_t granted_all;
 
     uint64_t next_object, next_share;
-    struct keep_object *objects;      // owned, by id
-    struct keep_object *owned;        // those that end with who made them
-    struct keep_creation *creations;  // owned
-    struct loop_timer *create;        // owned: the next step of one
-    struct keep_share *shares;        // owned, by block
-    struct keep_name *names;          // owned, by name; node 0
-    struct keep_finder *finders;      // owned, in the order of their deadlines; node 0
-    struct loop_timer *find;          // owned; set while somebody waits
+    struct keep_object *objects;     // owned, by id
+    struct keep_object *owned;       // those that end with who made them
+    struct keep_creation *creations; // owned
+    struct loop_timer *create;       // owned: the next step of one
+    struct keep_share *shares;       // owned, by block
+    struct keep_name *names;         // owned, by name; node 0
+    struct keep_finder *finders;     // owned, in the order of their deadlines; node 0
+    struct loop_timer *find;         // owned; set while somebody waits
     struct keep_transport transport;
 };
 

@@ -66,8 +66,8 @@ static void send_packet(struct keep_session *session, const struct pack *packet,
     if (packet->failed)
         keep_session_drop(session, "out of memory");
     else if (sendmsg(session->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-        keep_session_drop(session, errno == EAGAIN ? "it does not read its answers"
-                                                   : strerror(errno));
+        keep_session_drop(session,
+                          errno == EAGAIN ? "it does not read its answers" : strerror(errno));
 }
 
 static void answer(struct keep_session *session, uint32_t request, dragon_err_t err,
@@ -130,10 +130,11 @@ static dragon_err_t admit(struct keep_session *session, dragon_error_t *error)
                              keeper->host, keeper->processes);
     session->slot = keep_slot_take(keeper, session, false, (uint32_t)session->pid);
     if (session->slot == SLOT_NONE)
-        return err_set(error, DRAGON_ERR_FULL,
-                       "%u processes of %s use shared memory, and as many processes of other nodes as "
-                       "there is room for: at most %d together",
-                       keeper->processes, keeper->host, BOARD_SLOTS - SLOT_FIRST);
+        return err_set(
+            error, DRAGON_ERR_FULL,
+            "%u processes of %s use shared memory, and as many processes of other nodes as "
+            "there is room for: at most %d together",
+            keeper->processes, keeper->host, BOARD_SLOTS - SLOT_FIRST);
     keeper->processes++;
     return DRAGON_OK;
 }
@@ -146,15 +147,16 @@ static void on_hello(struct keep_session *session, struct unpack *body)
     // Another version's hello may go on in another way, and is answered too.
     if (version == KEEPER_WIRE_VERSION)
         unpack_str(body);
-    if (body->failed || (version == KEEPER_WIRE_VERSION &&
-                         (!unpack_done(body) || session->role >= KEEPER_ROLES))) {
+    if (body->failed ||
+        (version == KEEPER_WIRE_VERSION && (!unpack_done(body) || session->role >= KEEPER_ROLES))) {
         keep_session_drop(session, "its hello is not understood");
         return;
     }
     if (version != KEEPER_WIRE_VERSION)
-        err_set(&error, DRAGON_ERR_PROTO,
-                "the runtime is of release %s, and this program's libdragon of another: use the same",
-                PACKAGE_VERSION);
+        err_set(
+            &error, DRAGON_ERR_PROTO,
+            "the runtime is of release %s, and this program's libdragon of another: use the same",
+            PACKAGE_VERSION);
     else
         admit(session, &error);
     if (error.code == DRAGON_OK) {

@@ -128,7 +128,8 @@ static bool make_board(struct keeper *keeper, dragon_error_t *error)
         return false;
     }
     fcntl(keeper->board_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
-    void *board = mmap(NULL, board_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, keeper->board_fd, 0);
+    void *board =
+        mmap(NULL, board_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, keeper->board_fd, 0);
     if (board == MAP_FAILED) {
         err_set_errno(error, errno, "cannot map what the processes of %s share", keeper->host);
         return false;

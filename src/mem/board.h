@@ -36,8 +36,8 @@ struct slot {               // a cache line
     _Atomic uint32_t sleep; // enum bell_sleep
     // The answer to its latest send in mode RECEIVED: ticket << 32 | 1 received, 2 the receiver died.
     _Atomic uint64_t taken;
-    _Atomic uint32_t
-        generation; // grows when it is given out, so that kept eventfds can be told old
+    // Grows when it is given out, so that kept eventfds can be told old. 0: it never was.
+    _Atomic uint32_t generation;
     _Atomic uint32_t pid;
     // Of its latest send in mode RECEIVED. It only grows, also from one process to the next, so that a late answer is known.
     _Atomic uint32_t ticket;

@@ -11,11 +11,11 @@
 
 enum {
     KEEPER_WIRE_VERSION = 1,
-    KEEPER_PACKET = 64 << 10, // bytes of a message at most
-    KEEPER_FDS = 2,           // descriptors with it at most
+    KEEPER_PACKET = 64 << 10,  // bytes of a message at most
+    KEEPER_FDS = 2,            // descriptors with it at most
     KEEPER_ADDRESS = 16 << 10, // of who serves objects, at most
-    KEEPER_TEXT = 4095,       // of what a name stands for
-    KEEPER_ANSWER_MS = 10000, // for what does not wait
+    KEEPER_TEXT = 4095,        // of what a name stands for
+    KEEPER_ANSWER_MS = 10000,  // for what does not wait
 };
 #define KEEPER_SOCKET "data.sock" // in the directory of the agent's socket
 

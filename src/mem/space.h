@@ -51,10 +51,16 @@ struct space_source {
     int (*bell)(void *arg, uint32_t slot, uint32_t *generation_out);
 };
 
+struct kept_bell { // somebody's eventfd
+    uint32_t slot, generation;
+    int fd; // owned
+};
+
 struct space {
     struct board *board;
-    struct slot *own; // our slot on it
-    uint32_t slot;    // its number
+    size_t board_mapped; // bytes of it, which are unmapped with the space; 0: it is borrowed
+    struct slot *own;    // our slot on it
+    uint32_t slot;       // its number
     uint32_t node, nodes;
     struct mapped **segments; // owned, by number; NULL: not mapped
     uint32_t segment_room;
@@ -64,7 +70,7 @@ struct space {
     const struct space_source *source;
     void *source_arg;
     int bell_fd;             // owned: our eventfd
-    struct kept_bell *bells; // owned: others' eventfds, the latest of them
+    struct kept_bell *bells; // owned: the latest that were needed
     uint32_t bell_count, bell_next;
     uint8_t key[KEEPER_KEY];
     char *runtime; // owned: its name

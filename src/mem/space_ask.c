@@ -70,7 +70,8 @@ static bool wait_socket(struct space *space, short events, uint64_t deadline_ms)
 static dragon_err_t took_too_long(dragon_error_t *error, enum keeper_message type)
 {
     return err_set(error, DRAGON_ERR_TIMEOUT,
-                   "the runtime's agent on this host did not answer %s in time; is it stopped, or is the host overloaded?",
+                   "the runtime's agent on this host did not answer %s in time; is it stopped, or "
+                   "is the host overloaded?",
                    keeper_message_names[type]);
 }
 
@@ -129,7 +130,8 @@ static dragon_err_t answered(struct space *space, struct unpack *unpack, dragon_
         return DRAGON_OK;
     if (code == DRAGON_ERR_PEER)
         space->lost = space->board && atomic_load(&space->board->ended);
-    return err_set(error, (dragon_err_t)code, "%s", *why ? why : dragon_err_text((dragon_err_t)code));
+    return err_set(error, (dragon_err_t)code, "%s",
+                   *why ? why : dragon_err_text((dragon_err_t)code));
 }
 
 // All of one request: `packet` has its type and number already.
@@ -321,12 +323,14 @@ static dragon_err_t connect_keeper(const char *agent_path, int *fd_out, dragon_e
         close(fd);
     if (problem == EAGAIN)
         return err_set(error, DRAGON_ERR_TIMEOUT,
-                       "the agent does not accept connections to %s; is it stopped, or is the host overloaded?",
+                       "the agent does not accept connections to %s; is it stopped, or is the host "
+                       "overloaded?",
                        address.sun_path);
     if (problem == ECONNREFUSED || problem == ENOENT)
-        return err_set(error, DRAGON_ERR_PEER,
-                       "nobody listens at %s: the runtime has ended, or is of a release without shared memory",
-                       address.sun_path);
+        return err_set(
+            error, DRAGON_ERR_PEER,
+            "nobody listens at %s: the runtime has ended, or is of a release without shared memory",
+            address.sun_path);
     return err_set_errno(error, problem, "cannot connect to the agent at %s", address.sun_path);
 }
 
@@ -347,8 +351,7 @@ static dragon_err_t say_hello(struct space *space, enum keeper_role role, struct
 static struct board *map_board(int fd)
 {
     struct stat stat;
-    if (fd < 0 || fstat(fd, &stat) != 0 || stat.st_size < 0 ||
-        (size_t)stat.st_size < board_bytes())
+    if (fd < 0 || fstat(fd, &stat) != 0 || stat.st_size < 0 || (size_t)stat.st_size < board_bytes())
         return NULL;
     void *board = mmap(NULL, board_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (board == MAP_FAILED)
