@@ -13,6 +13,7 @@ struct dragon_channel {
     struct local_channel local; // when handle.object
     dragon_wait_t wait;
     dragon_return_t mode;
+    bool unserved;       // no sender is on another node
     struct claim *claim; // of a channel with one receiver, which this process is; NULL: not (yet)
     struct member *members; // of sets
 };
@@ -50,6 +51,8 @@ dragon_err_t channel_receive(struct dragon_channel *channel, void *buffer, size_
                              dragon_message_t *message_out, int64_t deadline_ns);
 dragon_err_t channel_receive_memory(struct dragon_channel *channel, void **data_out,
                                     dragon_message_t *message_out, int64_t deadline_ns);
+// The single receiver from now on, if there is to be one. DENIED.
+dragon_err_t channel_claim(struct dragon_channel *channel);
 // What is there now, without waiting; of a channel of another node, what its home has said since it was asked.
 dragon_err_t channel_look(struct dragon_channel *channel, int events, int *events_out);
 // What to wait for until channel_look may say something else; at most 2. How many.
@@ -57,7 +60,7 @@ enum { CHANNEL_AWAITED = 2 };
 size_t channel_awaited(struct dragon_channel *channel, int events,
                        struct awaited items_out[CHANNEL_AWAITED]);
 
-// channel_claim.c: this process becomes the single receiver, if there is to be one. DENIED: another is.
+// channel_claim.c: this process becomes the single receiver of a channel of this node. DENIED: another is.
 dragon_err_t claim_take(struct dragon_channel *channel);
 void claim_drop(struct dragon_channel *channel);
 

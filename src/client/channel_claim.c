@@ -72,7 +72,8 @@ dragon_err_t claim_take(struct dragon_channel *channel)
         local_channel_init(&claim->local, &shared->waiter, channel->local.ring);
         claim->next = shared->claims;
         shared->claims = claim;
-        serve(claim);
+        if (!channel->unserved)
+            serve(claim);
     }
     claim->handles++;
     channel->claim = claim;

@@ -95,6 +95,20 @@ static inline dragon_err_t may_receive(struct dragon_channel *channel)
     return claim_take(channel);
 }
 
+dragon_err_t channel_claim(struct dragon_channel *channel)
+{
+    dragon_message_t message;
+    struct far_object *far;
+    if (channel->handle.object)
+        return may_receive(channel);
+    // Who looks for the oldest message becomes it, at the home node.
+    struct far_call call = how(channel, 0);
+    dragon_err_t err = handle_far(&channel->handle, &far);
+    if (err == DRAGON_OK)
+        err = far_receive(far, NULL, 0, true, &message, &call);
+    return err == DRAGON_ERR_AGAIN ? DRAGON_OK : err;
+}
+
 dragon_err_t channel_receive(struct dragon_channel *channel, void *buffer, size_t room,
                              dragon_message_t *message_out, int64_t deadline_ns)
 {

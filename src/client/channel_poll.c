@@ -90,11 +90,11 @@ static bool try_sleep(struct dragon_channel_set *set)
 
 dragon_err_t set_sleep(struct dragon_channel_set *set, int tries)
 {
+    // The descriptor stays readable then: saying AGAIN would make an event loop turn for ever.
+    if (space_ended(set->shared->space, set->poll.fd >= 0))
+        return DRAGON_ERR_PEER;
     if (set->poll.fd < 0)
         return DRAGON_ERR_AGAIN;
-    // Its descriptor stays readable then: saying AGAIN would make the loop turn for ever.
-    if (space_ended(set->shared->space, true))
-        return DRAGON_ERR_PEER;
     if (tries >= TRIES) {
         nudge(set);
         return DRAGON_ERR_AGAIN;
