@@ -85,7 +85,9 @@ void keep_object_end(struct keeper *keeper, struct keep_object *object)
         object_destroy(object->object, keeper->space);
     else
         space_ring_all(keeper->space);
-    if (object->named)
+    if (object->named && keeper->here == 0)
+        keep_names_forget(keeper, object->id);
+    else if (object->named)
         keep_far_say(keeper, 0, KN_FORGET, object->id);
     if (object->attached == 0)
         object_free(keeper, object);
