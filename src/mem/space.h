@@ -78,7 +78,6 @@ struct space {
     int keeper_fd; // owned; -1: none. At its end when the keeper is gone
     uint32_t last_request;
     uint8_t *packet; // owned: the latest answer
-    bool own_board;  // to be unmapped
     bool lost;       // the keeper is gone, or has sent what is no answer
 };
 

@@ -385,7 +385,7 @@ static dragon_err_t make_space(struct space *first, struct unpack *unpack, int f
         return err_set(error, DRAGON_ERR_NOMEM, "out of memory");
     }
     fds[1] = -1;
-    space->own_board = true;
+    space->board_mapped = board_bytes();
     space->source_arg = space;
     space->node = node;
     space->nodes = nodes;
