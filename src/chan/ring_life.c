@@ -137,11 +137,14 @@ void ring_recover(struct ring *ring, uint32_t dead, struct space *space)
         }
     }
     if (ring->object.kind == OBJECT_QUEUE)
-        queue_recover(queue_of(ring), dead, receiving);
+        queue_recover(ring, dead, receiving);
     waitset_leave(&ring->receivers, dead);
     waitset_leave(&ring->senders, dead);
     waitset_leave(&ring->joiners, dead);
-    atomic_compare_exchange_strong(&ring->receiver, &dead, SLOT_NONE);
+    uint32_t receiver = dead;
+    if (atomic_compare_exchange_strong(&ring->receiver, &receiver, SLOT_NONE) &&
+        ring->config.single == SINGLE_END)
+        atomic_store(&ring->object.state, OBJECT_DESTROYED);
     if (object_state(&ring->object) == OBJECT_DESTROYED)
         ring_drain(ring, space);
 }

@@ -270,13 +270,14 @@ dragon_err_t wait_for(struct waiter *waiter, struct awaited *items, size_t count
     pthread_once(&once, look_around);
     if (mode == DRAGON_WAIT_SPIN)
         return look_only(&wait);
-    if (mode == DRAGON_WAIT_IDLE)
-        return sleep_until(&wait);
-    if (look_a_while(&wait, spin))
+    if (mode == DRAGON_WAIT_ADAPTIVE && look_a_while(&wait, spin))
         return DRAGON_OK;
     int64_t began = (int64_t)time_now_ns();
     dragon_err_t err = sleep_until(&wait);
-    spin_learn(spin, (int64_t)time_now_ns() - began);
+    if (mode == DRAGON_WAIT_ADAPTIVE)
+        spin_learn(spin, (int64_t)time_now_ns() - began);
+    if (waiter->on_woken)
+        waiter->on_woken(waiter->woken_arg);
     return err;
 }
 

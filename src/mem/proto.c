@@ -44,7 +44,7 @@ void object_spec_pack(struct pack *pack, const struct object_spec *spec)
 
 static bool spec_makes_sense(const struct object_spec *spec)
 {
-    if (spec->kind == OBJECT_NONE || spec->kind >= OBJECT_KINDS || spec->single > 1 ||
+    if (spec->kind == OBJECT_NONE || spec->kind >= OBJECT_KINDS || spec->single > SINGLE_END ||
         spec->owned > 1 || spec->huge > DRAGON_HUGE_REQUIRE || spec->numa < DRAGON_ANY_NUMA ||
         spec->numa > INT16_MAX)
         return false;

@@ -74,9 +74,15 @@ enum object_kind {
 extern const char *const keeper_message_names[KC_ANSWER + 1];
 extern const char *const object_kind_names[OBJECT_KINDS]; // "channel" and so on, as in descriptors
 
+enum object_single {
+    SINGLE_NO,
+    SINGLE_ONE, // one receiver, until it leaves or dies
+    SINGLE_END, // and with its death the object ends
+};
+
 struct object_spec {
     uint8_t kind;   // enum object_kind
-    uint8_t single; // channel, queue: one receiver
+    uint8_t single; // channel, queue: enum object_single
     uint8_t owned;  // it ends with the process that made it
     uint8_t huge;   // of its memory
     int32_t numa;   //
