@@ -56,6 +56,8 @@ void far_on_credit(struct far *far, struct far_peer *peer, const struct cu_credi
     }
     if (wire_after(credit->number, way->acked))
         way->acked = credit->number;
+    if (way->object->watched & DRAGON_POLL_SEND)
+        far_woken(far);
     if (way->awaited && !wire_after(way->number, credit->number)) {
         way->awaited = false;
         way->answer = (dragon_err_t)credit->error;
