@@ -234,6 +234,10 @@ static void on_readable(void *arg, int events)
             keep_session_drop(session, "a packet is empty or too long");
         else
             on_packet(session, keeper->packet, (size_t)got);
+        if (session->dropped && session->slot == SLOT_NONE) {
+            keep_session_destroy(session); // it has nothing
+            return;
+        }
     }
 }
 
