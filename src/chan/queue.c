@@ -3,6 +3,8 @@
 
 #include "chan/queue.h"
 
+#include "chan/cell.h"
+
 // Counts are of 32 bits and go round; there are never so many values at once.
 
 static uint64_t pair(uint32_t high, uint32_t low)
@@ -32,6 +34,12 @@ void queue_init(struct queue *queue)
     atomic_init(&queue->told, 0);
 }
 
+// Which value of the queue this is, from 1.
+static uint32_t number_of(const struct ring *ring, uint64_t position)
+{
+    return (uint32_t)position_count(ring, position) + 1;
+}
+
 // Before anything of the slot is counted, so that sums do not miss it.
 static void queue_use(struct queue *queue, uint32_t slot)
 {
@@ -40,13 +48,17 @@ static void queue_use(struct queue *queue, uint32_t slot)
         ;
 }
 
-void queue_taken(struct queue *queue, uint32_t slot, uint64_t position)
+static void count_taken(struct queue *queue, uint32_t slot, uint32_t number)
 {
     queue_use(queue, slot);
     struct queue_slot *own = slot_of(queue, slot);
     uint64_t taken = atomic_load_explicit(&own->taken, memory_order_relaxed);
-    atomic_store_explicit(&own->taken, pair(high(taken) + 1, (uint32_t)position + 1),
-                          memory_order_release);
+    atomic_store_explicit(&own->taken, pair(high(taken) + 1, number), memory_order_release);
+}
+
+void queue_taken(struct ring *ring, uint32_t slot, uint64_t position)
+{
+    count_taken(queue_of(ring), slot, number_of(ring, position));
 }
 
 struct sums {
@@ -76,9 +88,9 @@ static struct sums queue_sums(struct queue *queue)
 
 static uint32_t queue_unfinished(struct ring *ring, struct sums *sums_out)
 {
-    struct sums sums = queue_sums(queue_of(ring));
-    *sums_out = sums;
-    return (uint32_t)ring_sent(ring) - sums.done;
+    *sums_out = queue_sums(queue_of(ring));
+    uint32_t over = sums_out->done + (uint32_t)atomic_load(&ring->lost);
+    return (uint32_t)ring_sent(ring) - over;
 }
 
 dragon_err_t queue_state(struct ring *ring, uint64_t *result_out)
@@ -120,7 +132,7 @@ dragon_err_t queue_give_up(struct ring *ring, struct space *space, uint32_t slot
     return queue_count_done(ring, space, slot, count, true);
 }
 
-// The transport took the value from the ring, so it was counted as the transport's: now it is the slot's. The position goes with it:
+// The transport took the value from the ring, so it was counted as the transport's: now it is the slot's. Its number goes with it:
 // whoever recovers the transport sees from it that the value is not the transport's any more.
 dragon_err_t queue_take_over(struct ring *ring, struct space *space, uint32_t slot)
 {
@@ -131,33 +143,37 @@ dragon_err_t queue_take_over(struct ring *ring, struct space *space, uint32_t sl
     uint64_t taken = atomic_load_explicit(&from->taken, memory_order_relaxed);
     if (high(taken) == high(atomic_load_explicit(&from->done, memory_order_relaxed)))
         return DRAGON_ERR_STATE;
-    queue_taken(queue, slot, (uint64_t)low(taken) - 1);
+    count_taken(queue, slot, low(taken));
     atomic_store_explicit(&from->taken, pair(high(taken) - 1, low(taken)), memory_order_release);
     return DRAGON_OK;
 }
 
 // Another slot has taken over the value that `dead` took last.
-static bool queue_taken_over(struct queue *queue, const struct queue_slot *dead, uint32_t position)
+static bool taken_over(struct queue *queue, const struct queue_slot *dead)
 {
+    uint32_t number = low(atomic_load(&dead->taken));
     for (uint32_t slot = 0; slot < BOARD_SLOTS; slot++) {
         struct queue_slot *other = slot_of(queue, slot);
-        if (other != dead && low(atomic_load(&other->taken)) == position)
+        uint64_t taken = atomic_load(&other->taken);
+        if (other != dead && taken != 0 && low(taken) == number)
             return true;
     }
     return false;
 }
 
-void queue_recover(struct queue *queue, uint32_t dead, const uint64_t *receiving)
+void queue_recover(struct ring *ring, uint32_t dead, const uint64_t *receiving)
 {
+    struct queue *queue = queue_of(ring);
     struct queue_slot *own = slot_of(queue, dead);
+    if (receiving && low(atomic_load(&own->taken)) != number_of(ring, *receiving))
+        queue_taken(ring, dead, *receiving);
     uint64_t taken = atomic_load(&own->taken);
     uint64_t done = atomic_load(&own->done);
     uint32_t lost = high(taken) - high(done);
-    if (lost > 0 && queue_taken_over(queue, own, low(taken)))
+    if (lost == 0)
+        return;
+    if (taken_over(queue, own))
         lost--;
-    if (receiving && low(taken) != (uint32_t)*receiving + 1)
-        lost++; // it was not counted yet
-    queue_use(queue, dead);
     uint32_t over = high(done) + lost;
     atomic_store(&own->taken, pair(over, low(taken)));
     atomic_store(&own->done, pair(over, low(done) + lost));

@@ -9,16 +9,15 @@
 // sent less what all slots have done; no total is kept that could be wrong when somebody dies between two steps. The sum is
 // only made for who asks, and by a worker whose last value is done while somebody waits for all.
 //
-// A value counts as taken while its cell is still being read in the name of who takes it (queue_taken), and the position of the
-// cell is in the same word. So whoever dies has counted that value or not, and the recovery knows which.
+// A value counts as taken while its cell is still being read in the name of who takes it (queue_taken), and which value it was is in
+// the same word. So whoever dies has counted that value or not, and the recovery knows which.
 #ifndef CHAN_QUEUE_H
 #define CHAN_QUEUE_H
 
 #include "chan/ring.h"
-#include "chan/sync.h"
 
 struct queue_slot {         // what one slot had
-    _Atomic uint64_t taken; // how many values << 32 | lower half of the latest one's position + 1
+    _Atomic uint64_t taken; // how many values << 32 | the number of the latest one, from 1
     _Atomic uint64_t done;  // how many of them are done or lost << 32 | how many are lost
 };
 
@@ -46,13 +45,13 @@ static inline size_t queue_bytes(void) // beyond those of the ring
 {
     return sizeof(struct queue);
 }
-// In memory that is zero.
+// In zeroed memory.
 void queue_init(struct queue *queue);
 // By ring_pop, between taking the cell at `position` in the name of `slot` and freeing it.
-void queue_taken(struct queue *queue, uint32_t slot, uint64_t position);
+void queue_taken(struct ring *ring, uint32_t slot, uint64_t position);
 // By ring_recover. `receiving`: the position of the cell that was being read in the name of `dead`; NULL: none. What it took and
 // did not do is lost.
-void queue_recover(struct queue *queue, uint32_t dead, const uint64_t *receiving);
+void queue_recover(struct ring *ring, uint32_t dead, const uint64_t *receiving);
 
 // ---- SYNC_QUEUE_*, for sync.c; see sync.h
 

@@ -264,7 +264,7 @@ static bool take_out(struct ring *ring, struct space *space, const struct spot *
         copy_inline(cell, seen, buffer, message->bytes);
     }
     if (ring->object.kind == OBJECT_QUEUE)
-        queue_taken(queue_of(ring), space->slot, spot->position);
+        queue_taken(ring, space->slot, spot->position);
     ring_tell(space, atomic_load_explicit(&cell->how, memory_order_relaxed), TAKEN_RECEIVED);
     atomic_exchange(&cell->state, cell_state(spot->state + CELL_LAP, 0, CELL_FREE));
     if (message->flags & RING_TELL)

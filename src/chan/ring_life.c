@@ -137,7 +137,7 @@ void ring_recover(struct ring *ring, uint32_t dead, struct space *space)
         }
     }
     if (ring->object.kind == OBJECT_QUEUE)
-        queue_recover(queue_of(ring), dead, receiving);
+        queue_recover(ring, dead, receiving);
     waitset_leave(&ring->receivers, dead);
     waitset_leave(&ring->senders, dead);
     waitset_leave(&ring->joiners, dead);

@@ -9,12 +9,15 @@
 
 #include "base/time.h"
 
+#include <dragon/sync.h>
+
 struct operation {
     uint8_t kind; // enum object_kind
     bool waits;
     dragon_err_t (*run)(struct sync_step *step);
 };
 
+// Of queues step->sync is the ring.
 static struct ring *step_ring(struct sync_step *step)
 {
     return (struct ring *)&step->sync->object;
@@ -100,16 +103,13 @@ bool sync_waits(uint32_t op)
     return op < SYNC_OPS && operations[op].waits;
 }
 
-static struct waitset *waiters_of(struct object *object)
+struct waitset *sync_set(struct object *object, const struct sync_call *call)
 {
+    if (!sync_waits(call->op) || operations[call->op].kind != object->kind)
+        return NULL;
     if (object->kind == OBJECT_QUEUE)
         return &((struct ring *)object)->joiners;
     return &((struct sync *)object)->waiters;
-}
-
-struct waitset *sync_set(struct object *object, const struct sync_call *call)
-{
-    return sync_waits(call->op) ? waiters_of(object) : NULL;
 }
 
 // ---- waiting
@@ -183,8 +183,6 @@ dragon_err_t sync_do(struct object *object, struct waiter *waiter, const struct 
 
 // ---- for the keeper, and who attaches
 
-enum { VALUE_NUMBERS_MOST = 65536 };
-
 size_t sync_bytes(const struct object_spec *spec)
 {
     switch (spec->kind) {
@@ -197,11 +195,11 @@ size_t sync_bytes(const struct object_spec *spec)
     }
     case OBJECT_BARRIER:
         // each party has a slot of its own on the board of the home node
-        if (spec->capacity < 1 || spec->capacity > BOARD_SLOTS - SLOT_FIRST)
+        if (spec->capacity < 1 || spec->capacity > DRAGON_BARRIER_MOST)
             return 0;
         return sizeof(struct sync_barrier);
     case OBJECT_VALUE:
-        if (spec->capacity < 1 || spec->capacity > VALUE_NUMBERS_MOST)
+        if (spec->capacity < 1 || spec->capacity > DRAGON_VALUE_MOST)
             return 0;
         return sizeof(struct sync_value) + spec->capacity * sizeof(int64_t);
     }
@@ -242,6 +240,7 @@ bool sync_check(const struct object *object, size_t bytes)
 void sync_recover(struct object *object, uint32_t dead)
 {
     struct sync *sync = (struct sync *)object;
+    waitset_leave(&sync->waiters, dead);
     switch (object->kind) {
     case OBJECT_LOCK:
         sync_lock_recover(sync, dead);
@@ -253,9 +252,4 @@ void sync_recover(struct object *object, uint32_t dead)
         sync_barrier_recover(sync, dead);
         break;
     }
-}
-
-void sync_wake(struct object *object, struct space *space)
-{
-    space_wake_all(space, waiters_of(object));
 }

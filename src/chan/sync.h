@@ -71,7 +71,6 @@ dragon_err_t sync_do(struct object *object, struct waiter *waiter, const struct 
 size_t sync_bytes(const struct object_spec *spec); // 0: makes no sense
 void sync_init(struct object *object, uint64_t id, const struct object_spec *spec);
 bool sync_check(const struct object *object, size_t bytes);
-void sync_recover(struct object *object, uint32_t dead);    // whatever it had of it
-void sync_wake(struct object *object, struct space *space); // everybody: it was destroyed
+void sync_recover(struct object *object, uint32_t dead);
 
 #endif

@@ -37,8 +37,8 @@ static dragon_err_t home_of(struct dragon_runtime *runtime, const dragon_policy_
     return err;
 }
 
-static dragon_err_t read_spec(const dragon_channel_spec_t *spec, struct object_spec *spec_out,
-                              dragon_error_t *error)
+static dragon_err_t read_spec(enum object_kind kind_of, const dragon_channel_spec_t *spec,
+                              struct object_spec *spec_out, dragon_error_t *error)
 {
     struct segment_kind kind;
     if (spec->capacity > DRAGON_CHANNEL_CAPACITY_MOST)
@@ -54,7 +54,7 @@ static dragon_err_t read_spec(const dragon_channel_spec_t *spec, struct object_s
     if (err != DRAGON_OK)
         return err;
     *spec_out = (struct object_spec){
-        .kind = OBJECT_CHANNEL,
+        .kind = (uint8_t)kind_of,
         .single = spec->single_receiver != 0,
         .huge = kind.huge,
         .numa = kind.numa,
@@ -88,8 +88,9 @@ dragon_err_t channel_create(struct dragon_runtime *runtime, int node,
     return DRAGON_OK;
 }
 
-dragon_err_t dragon_channel_create(dragon_runtime_t *runtime, const dragon_channel_spec_t *spec,
-                                   dragon_channel_t **channel_out, dragon_error_t *error)
+dragon_err_t channel_create_as(enum object_kind kind, struct dragon_runtime *runtime,
+                               const dragon_channel_spec_t *spec,
+                               struct dragon_channel **channel_out, dragon_error_t *error)
 {
     static const dragon_channel_spec_t defaults = DRAGON_CHANNEL_SPEC_INIT;
     struct object_spec object;
@@ -98,23 +99,30 @@ dragon_err_t dragon_channel_create(dragon_runtime_t *runtime, const dragon_chann
     if (!runtime || !channel_out)
         return err_set(error, DRAGON_ERR_INVAL, "the runtime handle or the result is NULL");
     int node = spec->node;
-    dragon_err_t err = read_spec(spec, &object, error);
+    dragon_err_t err = read_spec(kind, spec, &object, error);
     if (err == DRAGON_OK && spec->policy)
         err = home_of(runtime, spec->policy, &node, error);
     return err == DRAGON_OK ? channel_create(runtime, node, &object, channel_out, error) : err;
 }
 
+dragon_err_t dragon_channel_create(dragon_runtime_t *runtime, const dragon_channel_spec_t *spec,
+                                   dragon_channel_t **channel_out, dragon_error_t *error)
+{
+    return channel_create_as(OBJECT_CHANNEL, runtime, spec, channel_out, error);
+}
+
 // ---- finding
 
-dragon_err_t dragon_channel_attach(dragon_runtime_t *runtime, const char *descriptor,
-                                   dragon_channel_t **channel_out, dragon_error_t *error)
+dragon_err_t channel_attach_as(enum object_kind kind, struct dragon_runtime *runtime,
+                               const char *descriptor, struct dragon_channel **channel_out,
+                               dragon_error_t *error)
 {
     if (!channel_out)
         return err_set(error, DRAGON_ERR_INVAL, "there is nowhere to put the handle");
     struct dragon_channel *channel = calloc(1, sizeof *channel);
     if (!channel)
         return err_set(error, DRAGON_ERR_NOMEM, "out of memory");
-    dragon_err_t err = handle_attach(&channel->handle, runtime, descriptor, OBJECT_CHANNEL, error);
+    dragon_err_t err = handle_attach(&channel->handle, runtime, descriptor, kind, error);
     if (err != DRAGON_OK) {
         free(channel);
         return err;
@@ -122,6 +130,12 @@ dragon_err_t dragon_channel_attach(dragon_runtime_t *runtime, const char *descri
     begin_channel(channel);
     *channel_out = channel;
     return DRAGON_OK;
+}
+
+dragon_err_t dragon_channel_attach(dragon_runtime_t *runtime, const char *descriptor,
+                                   dragon_channel_t **channel_out, dragon_error_t *error)
+{
+    return channel_attach_as(OBJECT_CHANNEL, runtime, descriptor, channel_out, error);
 }
 
 dragon_err_t dragon_channel_find(dragon_runtime_t *runtime, const char *name, int timeout_ms,

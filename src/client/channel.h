@@ -23,6 +23,14 @@ dragon_err_t channel_create(struct dragon_runtime *runtime, int node,
                             const struct object_spec *spec, struct dragon_channel **channel_out,
                             dragon_error_t *error);
 
+// The same as dragon_channel_create and _attach, of a queue too.
+dragon_err_t channel_create_as(enum object_kind kind, struct dragon_runtime *runtime,
+                               const dragon_channel_spec_t *spec,
+                               struct dragon_channel **channel_out, dragon_error_t *error);
+dragon_err_t channel_attach_as(enum object_kind kind, struct dragon_runtime *runtime,
+                               const char *descriptor, struct dragon_channel **channel_out,
+                               dragon_error_t *error);
+
 // INVAL: NULL. STATE: of a process that forked us.
 static inline dragon_err_t channel_check(const struct dragon_channel *channel)
 {
