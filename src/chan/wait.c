@@ -238,6 +238,8 @@ static dragon_err_t sleep_until(const struct wait *wait)
             int64_t ns = wait->deadline_ns - now;
             if (ns > SLICE_NS)
                 ns = SLICE_NS;
+            if (ns < 0) // for a bell, that is for ever
+                ns = 0;
             if (network_counts(wait->waiter))
                 sleep_in_poll(wait, seen, ns);
             else
