@@ -39,7 +39,9 @@ struct slot {               // a cache line
     // Grows when it is given out, so that kept eventfds can be told old. 0: it never was.
     _Atomic uint32_t generation;
     _Atomic uint32_t pid;
-    uint8_t room[64 - 24];
+    // Of its latest send in mode RECEIVED. It only grows, also from one process to the next, so that a late answer is known.
+    _Atomic uint32_t ticket;
+    uint8_t room[64 - 28];
 };
 _Static_assert(sizeof(struct slot) == 64, "a slot is a cache line");
 

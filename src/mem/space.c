@@ -56,6 +56,7 @@ void space_detach(struct space *space)
     if (space->board_mapped)
         munmap(space->board, space->board_mapped);
     free(space->runtime);
+    free(space->packet);
     free(space);
 }
 

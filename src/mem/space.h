@@ -75,8 +75,10 @@ struct space {
     uint8_t key[KEEPER_KEY];
     char *runtime; // owned: its name
     // of a space with a keeper
-    int keeper_fd; // -1: none, or lost
+    int keeper_fd; // owned; -1: none. At its end when the keeper is gone
     uint32_t last_request;
+    uint8_t *packet; // owned: the latest answer
+    bool lost;       // the keeper is gone, or has sent what is no answer
 };
 
 // Connects to the keeper whose socket is beside the agent's at `agent_path`.

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What data_port.c, data_peer.c and data_message.c share. See data.h for what it is.
+//
+// UCX calls us in the middle of its own work, where endpoints must not be closed. So its callbacks only note what has
+// happened, on the port's two lists; data_port_progress, when UCX has returned, tells the user of it and closes what is
+// to be closed. The one thing told at once is a message, because its bytes are UCX's.
+#ifndef NET_DATA_INTERNAL_H
+#define NET_DATA_INTERNAL_H
+
+#include "net/data.h"
+#include "net/data_load.h"
+
+#include <uthash.h>
+
+// The ids of active messages: a user's type as it is, and ours.
+enum { MESSAGE_HELLO = 256, MESSAGE_BYE, MESSAGE_IDS };
+
+// A message that is sent or received, until its end was told.
+struct data_request {
+    struct data_request *next, **link; // in the list that it is in; the latter among the peer's
+    struct data_peer *peer;            // borrowed
+    void (*on_done)(void *arg, dragon_err_t err);
+    void *arg;
+    dragon_err_t err;
+    void *descriptor; // of a payload that is still at its sender
+    size_t bytes;
+    uint8_t header[DATA_HEADER]; // UCX wants it to stay until the message went
+    uint8_t copy[DATA_COPIED];   // so the payload, when nobody wants to know when it went
+};
+
+struct data_requests {
+    struct data_request *first;
+    struct data_request **end;
+};
+
+struct data_handler_arg {
+    struct data_port *port;
+    unsigned id;
+};
+
+struct data_port {
+    const struct data_ucx *ucx; // borrowed
+    struct data_handler handler;
+    void *handler_arg;
+    ucp_context_h context;
+    ucp_worker_h worker;
+    int fd; // borrowed from the worker
+    uint8_t *address;
+    size_t address_bytes;
+    struct data_peer *by_endpoint; // those that have one
+    struct data_peer *recent;      // of the last message
+    struct data_peer *peers;       // all
+    struct data_peer *touched;     // to be looked at when UCX has returned
+    struct data_requests done;     // to be told when UCX has returned
+    struct data_request *spare;
+    struct data_request *given; // the message that on_message is called for
+    size_t unfinished;
+    bool busy; // the latest turn found something to do
+    struct data_handler_arg args[MESSAGE_IDS];
+};
+
+struct data_peer {
+    struct data_port *port;
+    ucp_ep_h endpoint; // owned; NULL: closed
+    void *arg;
+    struct data_request *requests; // owned: those that UCX or the user has
+    size_t unfinished;             // these, and those to be told of
+    bool lost, told;               // and the user was told
+    bool closed;                   // by the user
+    bool leaving;                  // and asked the other side to close, too
+    bool is_touched;
+    struct data_peer *next_touched;
+    struct data_peer *previous, *next;
+    UT_hash_handle by_endpoint;
+};
+
+// data_peer.c
+struct data_peer *peer_find(struct data_port *port, ucp_ep_h endpoint);
+void peer_touch(struct data_peer *peer);
+void peer_lose(struct data_peer *peer); // it is told of later
+void peer_settle(struct data_peer *peer);
+void peer_welcome(struct data_port *port, ucp_ep_h reply, const void *address, size_t length);
+void peer_end(struct data_peer *peer); // when UCX is gone
+
+// data_message.c
+ucs_status_t message_arrived(void *arg, const void *header, size_t header_bytes, void *data,
+                             size_t bytes, const ucp_am_recv_param_t *param);
+dragon_err_t message_send(struct data_peer *peer, unsigned id, const void *header,
+                          size_t header_bytes, const void *payload, size_t bytes,
+                          void (*on_sent)(void *arg, dragon_err_t err), void *arg);
+struct data_request *request_take(struct data_peer *peer);
+void request_finish(struct data_request *request, dragon_err_t err); // told by the next progress
+void requests_tell(struct data_port *port);
+
+// data_port.c: an address as others get it
+bool address_check(const void *address, size_t length, const ucp_address_t **inner_out,
+                   dragon_error_t *error);
+
+#endif

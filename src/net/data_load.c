@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Finding UCX at run time, and keeping it from changing the process that it is loaded into.
+#include "config.h"
+
+#include "net/data_load.h"
+
+#include <dlfcn.h>
+#include <signal.h>
+
+static const char library_name[] = "libucp.so.0";
+
+// UCX takes over these signals when it is loaded, unless the environment says otherwise; a debugger, a language runtime
+// or an MPI library may have them.
+static const int its_signals[] = {SIGILL, SIGSEGV, SIGBUS, SIGFPE};
+enum { ITS_SIGNALS = sizeof its_signals / sizeof its_signals[0] };
+
+static void *load_quietly(void)
+{
+    struct sigaction actions[ITS_SIGNALS];
+    void *library = dlopen(library_name, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
+    if (library)
+        return library; // somebody else's: it stays as they made it
+    for (size_t i = 0; i < ITS_SIGNALS; i++)
+        sigaction(its_signals[i], NULL, &actions[i]);
+    library = dlopen(library_name, RTLD_NOW | RTLD_LOCAL);
+    if (!library)
+        return NULL;
+    if (!getenv("UCX_HANDLE_ERRORS"))
+        for (size_t i = 0; i < ITS_SIGNALS; i++)
+            sigaction(its_signals[i], &actions[i], NULL);
+    ucs_status_t (*set)(const char *, const char *) =
+        (ucs_status_t(*)(const char *, const char *))dlsym(library, "ucs_global_opts_set_value");
+    // What goes wrong is told by our codes; UCX would write to the terminal.
+    if (set && !getenv("UCX_LOG_LEVEL"))
+        set("LOG_LEVEL", "fatal");
+    return library;
+}
+
+const struct data_ucx *data_load(dragon_error_t *error)
+{
+    static struct data_ucx ucx;
+    static bool loaded;
+    if (loaded)
+        return &ucx;
+    void *library = load_quietly();
+    if (!library) {
+        err_set(error, DRAGON_ERR_UNSUPPORTED,
+                "messages to other nodes need UCX, which cannot be loaded: %s; install libucx0, or "
+                "put its folder on LD_LIBRARY_PATH",
+                dlerror());
+        return NULL;
+    }
+#define DATA_UCX_FIND(name)                                                          \
+    if (!(ucx.name = (__typeof__(ucx.name))dlsym(library, #name))) {                 \
+        err_set(error, DRAGON_ERR_UNSUPPORTED,                                       \
+                "the UCX found as %s is too old: it has no %s; install UCX 1.12 or " \
+                "later, or put its folder first on LD_LIBRARY_PATH",                 \
+                library_name, #name);                                                \
+        return NULL;                                                                 \
+    }
+    DATA_UCX_LIST(DATA_UCX_FIND)
+#undef DATA_UCX_FIND
+    loaded = true;
+    return &ucx;
+}
+
+dragon_err_t data_err(ucs_status_t status)
+{
+    switch (status) {
+    case UCS_OK:
+        return DRAGON_OK;
+    case UCS_ERR_NO_MEMORY:
+        return DRAGON_ERR_NOMEM;
+    case UCS_ERR_INVALID_PARAM:
+    case UCS_ERR_INVALID_ADDR:
+        return DRAGON_ERR_INVAL;
+    case UCS_ERR_NO_DEVICE:
+    case UCS_ERR_UNSUPPORTED:
+    case UCS_ERR_NOT_IMPLEMENTED:
+        return DRAGON_ERR_UNSUPPORTED;
+    case UCS_ERR_CANCELED: // by ourselves, when the peer was lost
+    case UCS_ERR_UNREACHABLE:
+    case UCS_ERR_CONNECTION_RESET:
+    case UCS_ERR_ENDPOINT_TIMEOUT:
+    case UCS_ERR_REJECTED:
+    case UCS_ERR_NOT_CONNECTED:
+    case UCS_ERR_TIMED_OUT:
+        return DRAGON_ERR_PEER;
+    case UCS_ERR_MESSAGE_TRUNCATED:
+        return DRAGON_ERR_PROTO;
+    default:
+        return DRAGON_ERR_SYS;
+    }
+}

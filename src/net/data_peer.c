@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Peers, and how they come and go.
+//
+// Who connects says HELLO with its own address. The other side knows it by the endpoint that UCX made for the connection,
+// and asks UCX for an endpoint to that address: it is the same one, and belongs to us from then on. Without that UCX would
+// remove it silently when the other side dies. A peer that is closed in peace says BYE behind everything that was sent to
+// it; the other side closes the connection, and so nothing is cut off that is still on its way.
+#include "config.h"
+
+#include "net/data_internal.h"
+
+static void on_failure(void *arg, ucp_ep_h endpoint, ucs_status_t status)
+{
+    (void)endpoint, (void)status;
+    peer_lose((struct data_peer *)arg);
+}
+
+static struct data_peer *peer_create(struct data_port *port, void *arg)
+{
+    struct data_peer *peer = calloc(1, sizeof *peer);
+    if (!peer)
+        return NULL;
+    peer->port = port;
+    peer->arg = arg;
+    peer->next = port->peers;
+    if (peer->next)
+        peer->next->previous = peer;
+    port->peers = peer;
+    return peer;
+}
+
+static void peer_free(struct data_peer *peer)
+{
+    if (peer->previous)
+        peer->previous->next = peer->next;
+    else
+        peer->port->peers = peer->next;
+    if (peer->next)
+        peer->next->previous = peer->previous;
+    free(peer);
+}
+
+static ucs_status_t open_endpoint(struct data_peer *peer, const ucp_address_t *address)
+{
+    struct data_port *port = peer->port;
+    ucp_ep_params_t params = {
+        .field_mask = UCP_EP_PARAM_FIELD_REMOTE_ADDRESS | UCP_EP_PARAM_FIELD_ERR_HANDLING_MODE |
+                      UCP_EP_PARAM_FIELD_ERR_HANDLER,
+        .address = address,
+        .err_mode = UCP_ERR_HANDLING_MODE_PEER,
+        .err_handler = {.cb = on_failure, .arg = peer},
+    };
+    ucs_status_t status = port->ucx->ucp_ep_create(port->worker, &params, &peer->endpoint);
+    if (status != UCS_OK)
+        peer->endpoint = NULL;
+    return status;
+}
+
+static void close_endpoint(struct data_peer *peer)
+{
+    struct data_port *port = peer->port;
+    struct data_peer *known = peer_find(port, peer->endpoint);
+    if (known == peer)
+        HASH_DELETE(by_endpoint, port->by_endpoint, peer);
+    if (port->recent == peer)
+        port->recent = NULL;
+    ucp_request_param_t param = {.op_attr_mask = UCP_OP_ATTR_FIELD_FLAGS,
+                                 .flags = UCP_EP_CLOSE_FLAG_FORCE};
+    ucs_status_ptr_t closing = port->ucx->ucp_ep_close_nbx(peer->endpoint, &param);
+    if (UCS_PTR_IS_PTR(closing))
+        port->ucx->ucp_request_free(closing);
+    peer->endpoint = NULL;
+}
+
+static void remember_endpoint(struct data_peer *peer)
+{
+    HASH_ADD(by_endpoint, peer->port->by_endpoint, endpoint, sizeof peer->endpoint, peer);
+}
+
+struct data_peer *peer_find(struct data_port *port, ucp_ep_h endpoint)
+{
+    if (port->recent && port->recent->endpoint == endpoint)
+        return port->recent;
+    struct data_peer *peer;
+    HASH_FIND(by_endpoint, port->by_endpoint, &endpoint, sizeof endpoint, peer);
+    if (peer)
+        port->recent = peer;
+    return peer;
+}
+
+void peer_touch(struct data_peer *peer)
+{
+    if (peer->is_touched)
+        return;
+    peer->is_touched = true;
+    peer->next_touched = peer->port->touched;
+    peer->port->touched = peer;
+}
+
+void peer_lose(struct data_peer *peer)
+{
+    peer->lost = true;
+    peer_touch(peer);
+}
+
+void peer_settle(struct data_peer *peer)
+{
+    struct data_port *port = peer->port;
+    if (peer->endpoint && peer->lost)
+        close_endpoint(peer);
+    if (peer->lost && !peer->told && !peer->closed) {
+        peer->told = true;
+        port->handler.on_lost(port->handler_arg, peer);
+    }
+    if (!peer->closed || peer->is_touched)
+        return;
+    if (peer->endpoint && !peer->unfinished && !peer->leaving) {
+        peer->leaving = true;
+        if (message_send(peer, MESSAGE_BYE, NULL, 0, NULL, 0, NULL, NULL))
+            close_endpoint(peer);
+    }
+    if (!peer->endpoint && !peer->unfinished)
+        peer_free(peer);
+}
+
+void peer_end(struct data_peer *peer)
+{
+    struct data_port *port = peer->port;
+    while (peer->requests)
+        request_finish(peer->requests, DRAGON_ERR_PEER);
+    requests_tell(port);
+    if (peer_find(port, peer->endpoint) == peer)
+        HASH_DELETE(by_endpoint, port->by_endpoint, peer);
+    port->recent = NULL;
+    peer_free(peer);
+}
+
+// Connections to the same port are numbered by UCX on both sides, and it gives us the next in turn. One that ended before
+// its HELLO came is in between, so it may take more than one try.
+void peer_welcome(struct data_port *port, ucp_ep_h reply, const void *address, size_t length)
+{
+    enum { TRIES = 8 };
+    const ucp_address_t *inner;
+    if (peer_find(port, reply) || !address_check(address, length, &inner, NULL))
+        return;
+    struct data_peer *peer = peer_create(port, NULL);
+    if (!peer)
+        return;
+    for (int i = 0; i < TRIES; i++) {
+        if (open_endpoint(peer, inner) != UCS_OK)
+            break;
+        if (peer->endpoint == reply) {
+            remember_endpoint(peer);
+            return;
+        }
+        close_endpoint(peer);
+    }
+    peer_free(peer);
+}
+
+dragon_err_t data_peer_connect(struct data_port *port, const void *address, size_t length,
+                               void *arg, struct data_peer **peer_out, dragon_error_t *error)
+{
+    const ucp_address_t *inner;
+    if (!address_check(address, length, &inner, error))
+        return DRAGON_ERR_INVAL;
+    struct data_peer *peer = peer_create(port, arg);
+    if (!peer)
+        return err_set(error, DRAGON_ERR_NOMEM, "out of memory");
+    ucs_status_t status = open_endpoint(peer, inner);
+    if (status != UCS_OK) {
+        peer_free(peer);
+        return err_set(error, data_err(status), "UCX cannot connect: %s",
+                       port->ucx->ucs_status_string(status));
+    }
+    remember_endpoint(peer);
+    dragon_err_t err =
+        message_send(peer, MESSAGE_HELLO, NULL, 0, port->address, port->address_bytes, NULL, NULL);
+    if (err) {
+        peer->closed = true;
+        peer_lose(peer);
+        return err_set(error, err, "UCX cannot connect");
+    }
+    *peer_out = peer;
+    return DRAGON_OK;
+}
+
+void data_peer_close(struct data_peer *peer, bool flush)
+{
+    peer->closed = true;
+    if (!flush)
+        peer->lost = true;
+    peer_touch(peer);
+}
+
+void data_peer_set_arg(struct data_peer *peer, void *arg)
+{
+    peer->arg = arg;
+}
+
+void *data_peer_arg(const struct data_peer *peer)
+{
+    return peer->arg;
+}
