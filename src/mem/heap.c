@@ -18,9 +18,9 @@ _Static_assert(sizeof(struct head) == 64, "the words begin with a cache line");
 enum {
     PAGE_COST = sizeof(uint64_t) + HEAP_HALF_WORDS * sizeof(uint16_t), // beside the page itself
     CUT_MOST = HEAP_PAGE / 2,                                          // bytes of a block
-    MANY = 32,     // runs that were looked at in vain, so it pays to begin elsewhere the next time
-    ROUNDS = 64,   // of looking again because somebody is changing pages
-    PATIENCE = 16, // of these without leaving the core
+    MANY = 8,         // that are in use may be passed on the way to one that is free
+    PATIENCE = 16,    // times to look again because somebody is changing pages
+    PATIENCE_MS = 10, // and as long, leaving the core to others
 };
 
 // ---- layout
@@ -30,7 +30,7 @@ static bool lay_out(struct heap *heap, void *base, size_t bytes)
     memset(heap, 0, sizeof *heap);
     if (bytes < 2 * HEAP_PAGE || bytes >= 1ull << 48)
         return false;
-    // The first page of the segment is never enough for the words of more than 62 pages; rounding may take one page more.
+    // Pages begin at multiples of their size: that may leave room for one less.
     uint64_t pages = (bytes - sizeof(struct head)) / (HEAP_PAGE + PAGE_COST);
     uint64_t first =
         (sizeof(struct head) + pages * PAGE_COST + HEAP_PAGE - 1) / HEAP_PAGE * HEAP_PAGE;
@@ -90,14 +90,53 @@ static uint32_t class_of(size_t bytes)
     return classes[(bytes + 63) / 64];
 }
 
+// ---- where to look
+//
+// From the beginning, when that does not pass many that are in use; else from where there was room, for as many times as make
+// up for the long way.
+
+static uint32_t walk_start(struct heap_hint *hint)
+{
+    if (hint->walks == 0)
+        return 0;
+    hint->walks--;
+    return hint->from;
+}
+
+static void walk_done(struct heap_hint *hint, uint32_t start, uint32_t page, uint32_t skipped)
+{
+    hint->from = page;
+    if (start == 0)
+        hint->walks = skipped / MANY;
+}
+
+// Also pages that are cut and not in use, when there is nothing else.
+static uint32_t run_find(struct heap *heap, struct heap_hint *hint, struct run_search *search)
+{
+    uint32_t start = walk_start(hint);
+    uint32_t page = run_take(heap, search, start, heap->pages);
+    if (page == RUN_NONE && start)
+        page = run_take(heap, search, 0, start);
+    if (page == RUN_NONE && search->cut) {
+        search->close = true;
+        page = run_take(heap, search, 0, heap->pages);
+    }
+    if (page != RUN_NONE)
+        walk_done(hint, start, page, search->skipped);
+    return page;
+}
+
+// ---- small blocks
+
 struct cut_search {
     uint32_t class, owner;
-    uint32_t page, block; // out
-    uint32_t skipped;
+    uint32_t block;   // out
+    uint32_t skipped; // the rest is as in struct run_search
+    bool busy, cut;
 };
 
 // A page of the class with room, or a free one, which is cut; the first in [from, to).
-static bool cut_find(struct heap *heap, struct cut_search *search, uint32_t from, uint32_t to)
+static uint32_t cut_take(struct heap *heap, struct cut_search *search, uint32_t from, uint32_t to)
 {
     struct run_search run = {
         .pages = 1, .taken = word_run(PAGE_BUSY, search->owner, 1), .owner = search->owner};
@@ -109,82 +148,84 @@ static bool cut_find(struct heap *heap, struct cut_search *search, uint32_t from
             uint32_t start = search->owner % class_blocks(search->class);
             int block = page_take(heap, page, search->class, start, search->owner);
             if (block >= 0) {
-                search->page = page;
                 search->block = (uint32_t)block;
-                return true;
+                return page;
             }
         } else if (state == PAGE_FREE && run_take_at(heap, &run, page)) {
             page_cut(heap, page, search->class, search->owner);
-            search->page = page;
-            search->block = 0;
-            return true;
+            return page;
         }
+        bool changed = page_word(heap, page) != word;
+        search->busy |= changed || state == PAGE_BUSY || state == PAGE_CHANGING;
+        search->cut |= state == PAGE_CUT && !(word & PAGE_FULL);
         uint32_t pages = state == PAGE_BLOCK ? run_pages(heap, page, word) : 1;
         page += pages ? pages : 1;
     }
-    return false;
+    return RUN_NONE;
 }
 
-static uint64_t cut_block_offset(struct heap *heap, uint32_t page, uint32_t class, uint32_t block)
+static uint32_t cut_find(struct heap *heap, struct heap_hint *hint, struct cut_search *search)
 {
-    return page_offset(heap, page) + (uint64_t)block * heap_class_bytes[class];
+    uint32_t start = walk_start(hint);
+    uint32_t page = cut_take(heap, search, start, heap->pages);
+    if (page == RUN_NONE && start)
+        page = cut_take(heap, search, 0, start);
+    if (page == RUN_NONE && search->cut) {
+        struct run_search run = {.pages = 1,
+                                 .taken = word_run(PAGE_BUSY, search->owner, 1),
+                                 .owner = search->owner,
+                                 .close = true};
+        page = run_take(heap, &run, 0, heap->pages);
+        search->busy |= run.busy;
+        if (page != RUN_NONE)
+            page_cut(heap, page, search->class, search->owner);
+    }
+    if (page != RUN_NONE)
+        walk_done(hint, start, page, search->skipped);
+    return page;
 }
 
 static uint64_t cut_alloc(struct heap *heap, uint32_t class, uint32_t owner, bool *busy_out)
 {
-    struct heap_cut_hint *hint = &heap->hint.cut[class];
-    int block = page_take(heap, hint->page, class, hint->block, owner);
-    if (block >= 0)
-        return cut_block_offset(heap, hint->page, class, (uint32_t)block);
-    struct cut_search search = {.class = class, .owner = owner};
-    if (cut_find(heap, &search, hint->low, heap->pages)) {
-        if (search.skipped > MANY)
-            hint->low = search.page;
-    } else if (cut_find(heap, &search, 0, hint->low)) {
-        hint->low = search.page;
+    struct heap_hint *hint = &heap->cut[class];
+    int taken = page_take(heap, hint->last, class, hint->block, owner);
+    if (taken >= 0) {
+        // Who takes many without giving any back does not look at all of them each time.
+        if ((uint32_t)taken > hint->block + MANY)
+            hint->block = (uint32_t)taken;
     } else {
-        struct run_search run = {
-            .pages = 1, .taken = word_run(PAGE_BUSY, owner, 1), .owner = owner, .close = true};
-        search.page = run_take(heap, &run, 0, heap->pages);
-        *busy_out = run.busy;
-        if (search.page == RUN_NONE)
+        struct cut_search search = {.class = class, .owner = owner};
+        uint32_t page = cut_find(heap, hint, &search);
+        *busy_out = search.busy;
+        if (page == RUN_NONE)
             return 0;
-        page_cut(heap, search.page, class, owner);
-        search.block = 0;
+        hint->last = page;
+        hint->block = search.block;
+        taken = (int)search.block;
     }
-    hint->page = search.page;
-    hint->block = search.block;
-    return cut_block_offset(heap, search.page, class, search.block);
+    return page_offset(heap, hint->last) + (uint64_t)taken * heap_class_bytes[class];
 }
 
 // ---- large blocks
 
-static uint32_t *run_hint(struct heap *heap, uint32_t pages)
+static struct heap_hint *run_hint(struct heap *heap, uint32_t pages)
 {
-    return &heap->hint.run[31 - __builtin_clz(pages)];
+    return &heap->run[31 - __builtin_clz(pages)];
 }
 
 static uint64_t run_alloc(struct heap *heap, uint32_t pages, uint32_t owner, bool *busy_out)
 {
-    uint32_t *hint = run_hint(heap, pages);
+    struct heap_hint *hint = run_hint(heap, pages);
     struct run_search search = {
         .pages = pages, .taken = word_run(PAGE_BLOCK, owner, pages), .owner = owner};
-    uint32_t page = run_take(heap, &search, *hint, heap->pages);
-    if (page != RUN_NONE) {
-        if (search.skipped > MANY)
-            *hint = page;
-        return page_offset(heap, page);
+    if (!run_take_at(heap, &search, hint->last)) {
+        uint32_t page = run_find(heap, hint, &search);
+        *busy_out = search.busy;
+        if (page == RUN_NONE)
+            return 0;
+        hint->last = page;
     }
-    page = run_take(heap, &search, 0, *hint);
-    if (page == RUN_NONE) {
-        search.close = true;
-        page = run_take(heap, &search, 0, heap->pages);
-    }
-    *busy_out = search.busy;
-    if (page == RUN_NONE)
-        return 0;
-    *hint = page;
-    return page_offset(heap, page);
+    return page_offset(heap, hint->last);
 }
 
 // ---- all blocks
@@ -194,7 +235,8 @@ uint64_t heap_alloc(struct heap *heap, size_t bytes, uint32_t owner)
     if (bytes == 0 || owner == SLOT_NONE || owner >= BOARD_SLOTS ||
         bytes > (uint64_t)heap->pages * HEAP_PAGE)
         return 0;
-    for (unsigned round = 0; round < ROUNDS; round++) {
+    uint64_t deadline = 0;
+    for (unsigned round = 0;; round++) {
         bool busy = false;
         uint64_t offset =
             bytes <= CUT_MOST
@@ -202,10 +244,15 @@ uint64_t heap_alloc(struct heap *heap, size_t bytes, uint32_t owner)
                 : run_alloc(heap, (uint32_t)((bytes + HEAP_PAGE - 1) / HEAP_PAGE), owner, &busy);
         if (offset || !busy)
             return offset;
-        if (round >= PATIENCE)
-            sched_yield();
+        if (round < PATIENCE)
+            continue;
+        // Somebody was stopped in the middle of it, or died there.
+        if (!deadline)
+            deadline = time_now_ms() + PATIENCE_MS;
+        if (time_now_ms() >= deadline)
+            return 0;
+        sched_yield();
     }
-    return 0;
 }
 
 // A block that may begin at an offset.
@@ -261,11 +308,11 @@ bool heap_free(struct heap *heap, uint64_t offset, uint32_t owner)
         return false;
     if (found.half) {
         page_not_full(heap, found.page);
-        struct heap_cut_hint *hint = &heap->hint.cut[word_class(found.word)];
-        hint->page = found.page;
+        struct heap_hint *hint = &heap->cut[word_class(found.word)];
+        hint->last = found.page;
         hint->block = found.block;
     } else {
-        *run_hint(heap, pages) = found.page;
+        run_hint(heap, pages)->last = found.page;
     }
     return true;
 }

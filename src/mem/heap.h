@@ -13,8 +13,9 @@
 // what it read long ago, changes nothing but words. They are memory that others can write, too: what is read of them is checked
 // before use, and sizes come from the view that each process has of the heap.
 //
-// Looking for room begins where there was some lately. When there is none there all words of pages are read, once: 4096
-// for 64 MiB, some 5 us; some ms in a heap of 64 GiB. heap_recover and heap_stats read the half words of all cut pages, too.
+// The first that is free is taken, so that memory that was in use lately is used again. Looking for it passes eight pages or runs in the
+// long run, however many there are. When there is none all words of pages are read, at most three times: 4096 for 64 MiB,
+// some 10 us; some 10 ms in a heap of 64 GiB. heap_recover and heap_stats read the half words of all cut pages, too.
 #ifndef MEM_HEAP_H
 #define MEM_HEAP_H
 
@@ -31,13 +32,11 @@ enum {
     HEAP_HALF_WORDS = 128 // for each page
 };
 
-// Where this process looks first, so that it gets what was given back last.
+// Where this process looks first, so that it gets what was given back last; one for each size.
 struct heap_hint {
-    struct heap_cut_hint {
-        uint32_t page, low; // where there was room lately; where to begin looking for another
-        uint32_t block;
-    } cut[HEAP_CLASSES];
-    uint32_t run[HEAP_RUN_HINTS];
+    uint32_t last, block; // the page, and the block in it, that was taken or given back last
+    uint32_t from,
+        walks; // where to look otherwise, and how often, before it is looked from the beginning again
 };
 
 // The view that one process has of a heap; nothing of it is shared.
@@ -47,7 +46,7 @@ struct heap {
     _Atomic uint16_t *blocks; // in the segment
     uint64_t first;           // offset of the first page
     uint32_t pages;
-    struct heap_hint hint;
+    struct heap_hint cut[HEAP_CLASSES], run[HEAP_RUN_HINTS];
 };
 
 // Makes a heap in `bytes` of zeroed memory, of which only the beginning is touched. False: too small, or too large.

@@ -17,13 +17,18 @@
 
 #include "mem/heap_words.h"
 
+static bool is_open(uint64_t word)
+{
+    return word_state(word) == PAGE_CUT && !(word & PAGE_FULL);
+}
+
 // How many pages could be had that begin there; 0: none.
 static uint32_t available(struct heap *heap, const struct run_search *search, uint32_t page)
 {
     uint64_t word = page_word(heap, page);
     if (word_state(word) == PAGE_FREE)
         return run_pages(heap, page, word);
-    if (search->close && word_state(word) == PAGE_CUT && page_unused(heap, page, word_class(word)))
+    if (search->close && is_open(word) && page_unused(heap, page, word_class(word)))
         return 1;
     return 0;
 }
@@ -89,6 +94,7 @@ uint32_t run_take(struct heap *heap, struct run_search *search, uint32_t from, u
             enum page_state state = word_state(word);
             uint32_t pages = state == PAGE_BLOCK ? run_pages(heap, page, word) : 1;
             search->busy |= state == PAGE_BUSY || state == PAGE_CHANGING;
+            search->cut |= is_open(word);
             page += pages ? pages : 1;
         }
         search->skipped++;

@@ -95,11 +95,12 @@ struct run_search {
     uint32_t owner;   //
     bool close;       // pages that are cut, without a block in use, count as free
     bool busy;        // out: somebody is changing pages, which may be free again at once
+    bool cut;         // out: there are cut pages of which a block is free
     uint32_t skipped; // out: pages and runs that were looked at in vain
 };
 // Takes the first run that fits, of those that begin in [from, to). RUN_NONE.
 uint32_t run_take(struct heap *heap, struct run_search *search, uint32_t from, uint32_t to);
-// One that is known to begin at `page`. False: it does not fit, or is no longer free.
+// The one that begins at `page`. False: it does not fit, or is not free.
 bool run_take_at(struct heap *heap, struct run_search *search, uint32_t page);
 
 // ---- cut pages (heap_cut.c)
