@@ -211,7 +211,7 @@ bool serve_turn(struct serve *serve)
     if (!serve->waiting && !serve->telling)
         return false;
     serve->did = false;
-    serve->short_of_room = false;
+    serve->lacks_memory = false;
     struct served *served, *next;
     DL_FOREACH_SAFE (serve->waiting, served, next) {
         if (served->blocked)
@@ -290,5 +290,5 @@ void serve_leave(struct serve *serve)
 
 int64_t serve_sleep_ns(const struct serve *serve)
 {
-    return serve->short_of_room ? MEMORY_AGAIN_MS * INT64_C(1000000) : -1;
+    return serve->lacks_memory ? MEMORY_AGAIN_MS * INT64_C(1000000) : -1;
 }

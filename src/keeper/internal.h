@@ -251,6 +251,7 @@ struct keep_transport {
 
 void keep_transport_init(struct keep_transport *transport);
 void keep_transport_session_gone(struct keep_session *session);
+void keep_transport_stop(struct keeper *keeper);
 void keep_transport_close(struct keeper *keeper);
 
 // ---- the keeper

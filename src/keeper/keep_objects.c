@@ -10,6 +10,17 @@
 
 enum { NODE_SHIFT = 40 };
 
+// With what 0 stood for.
+static void fill_spec(struct keep_object *object)
+{
+    struct object_stat stat;
+    if (object->spec.kind != OBJECT_CHANNEL && object->spec.kind != OBJECT_QUEUE)
+        return;
+    object_stat(object->object, &stat);
+    object->spec.capacity = stat.spec.capacity;
+    object->spec.inline_bytes = stat.spec.inline_bytes;
+}
+
 struct keep_object *keep_object_add(struct keeper *keeper, const struct keep_asker *maker,
                                     const struct object_spec *spec, mem_ref block, size_t bytes)
 {
@@ -24,6 +35,7 @@ struct keep_object *keep_object_add(struct keeper *keeper, const struct keep_ask
                                    .spec = *spec,
                                    .maker = *maker};
     object_init(object->object, object->id, spec);
+    fill_spec(object);
     HASH_ADD(hh, keeper->objects, id, sizeof object->id, object);
     if (spec->owned)
         DL_APPEND(keeper->owned, object);
@@ -73,7 +85,9 @@ void keep_object_end(struct keeper *keeper, struct keep_object *object)
         object_destroy(object->object, keeper->space);
     else
         space_ring_all(keeper->space);
-    if (object->named)
+    if (object->named && keeper->here == 0)
+        keep_names_forget(keeper, object->id);
+    else if (object->named)
         keep_far_say(keeper, 0, KN_FORGET, object->id);
     if (object->attached == 0)
         object_free(keeper, object);
