@@ -101,6 +101,7 @@ void far_destroy(struct far *far)
     far->waiter->port = NULL;
     far->waiter->on_turn = NULL;
     data_port_destroy(far->port);
+    far_copies_fini(far);
     ids_fini(&far->ways);
     ids_fini(&far->requests);
     free(far);

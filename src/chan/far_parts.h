@@ -45,6 +45,8 @@ struct far_way {
     uint32_t credits;
     uint32_t sent, acked; // numbers
     uint32_t move_at;     // the number from which on moving is tried again
+    size_t copied_bytes;  // of sends whose copies the network still reads
+    bool full;            // the other side has no memory for what is under way
     // The send that a call waits for.
     bool awaited;
     uint32_t number;
@@ -57,6 +59,7 @@ struct far_request {
     uint32_t id;
     bool done;
     bool moving; // its payload is
+    bool watch;  // a set waits for it, not a call
     dragon_err_t err;
     void *buffer;
     size_t room;
@@ -77,6 +80,18 @@ struct far_object {
     size_t block_bytes;       // what was received last into a block
 };
 
+// A copy of a message that the network reads from until it is sent.
+struct far_copy {
+    struct far *far;
+    struct far_copy *next; // of the spare ones
+    uint32_t handle;       // of its way
+    uint32_t kind;         // its room is FAR_COPY_LEAST << kind
+    size_t bytes;
+    uint8_t data[];
+};
+enum { FAR_COPY_LEAST = 16 << 10, FAR_COPY_KINDS = 6, FAR_COPIES_MOST = 2 << 20 };
+_Static_assert(FAR_COPY_LEAST << (FAR_COPY_KINDS - 1) == CHAN_COPIED, "any fits");
+
 struct far {
     struct waiter *waiter; // borrowed
     struct data_port *port;
@@ -84,6 +99,8 @@ struct far {
     struct far_object *objects; // owned
     struct ids ways, requests;
     struct serve *serve; // owned; NULL: we serve nothing
+    struct far_copy *spare[FAR_COPY_KINDS]; // owned
+    size_t spare_bytes;
 };
 
 // ---- far.c
@@ -92,6 +109,11 @@ struct far {
 dragon_err_t far_wait(struct far *far, bool (*ready)(void *arg), void *arg, dragon_wait_t mode,
                       struct spin *spin, int64_t deadline_ns);
 int64_t far_deadline(int64_t ms); // so many from now
+static inline void far_woken(struct far *far) // something that a set waits for
+{
+    if (far->waiter->on_woken)
+        far->waiter->on_woken(far->waiter->woken_arg);
+}
 // The error of an earlier send, once.
 dragon_err_t far_take_failed(struct far_object *object);
 
@@ -116,6 +138,7 @@ bool far_way_drained(void *way); // an awaited's `ready`: nothing is under way
 // Waits for that.
 dragon_err_t far_drain(struct far_way *way, dragon_wait_t mode, int64_t deadline_ns);
 bool far_can_send(const struct far_object *object);
+void far_copies_fini(struct far *far);
 void far_on_credit(struct far *far, struct far_peer *peer, const struct cu_credit *credit);
 
 // ---- far_ask.c

@@ -30,7 +30,8 @@ enum { CHAN_WIRE_VERSION = 1 };
     X(CU_FLUSH, 10, "u32 handle; answered by CU_CREDIT when all sends before it are in")           \
     X(CU_OPENED, 16, "u32 handle, i32 error, u32 credits")                                         \
     X(CU_CREDIT, 17,                                                                               \
-      "u32 handle, u32 number, i32 error: all sends up to it are in; or this one has an error")    \
+      "u32 handle, u32 number, i32 error: all sends up to it are in; or this one has an error;"    \
+      " or FULL with one that is in: those after it wait for memory")                              \
     X(CU_MESSAGE, 18, "u32 request, i32 error, u64 tag, u64 bytes; the message")                   \
     X(CU_ANSWER, 19, "u32 request, i32 error, u64 result")                                         \
     X(CU_MOVED, 20, "u32 handle: ask for its route again when nothing is under way")
@@ -43,12 +44,13 @@ enum chan_message {
 
 enum {
     CHAN_HEADER = 96, // bytes at most
-    // A message up to here is sent without waiting for its receiver, as long as there are credits.
-    CHAN_SMALL = 8192,
+    CHAN_SMALL = 8192, // a message up to here is sent with its header
+    // One up to here is sent without waiting for its receiver, as long as there are credits.
+    CHAN_COPIED = 512 << 10,
     CHAN_CREDITS_MOST = 1 << 16,
 };
 
-// Of CU_SEND. One with any of these is answered at once when its fate is known, and so is one above CHAN_SMALL.
+// Of CU_SEND. One with any of these is answered at once when its fate is known, and so is one above CHAN_COPIED.
 enum {
     SEND_TELL = 1, // when a receiver has it: mode RECEIVED
     SEND_TRY = 2,  // now or not at all

@@ -26,7 +26,6 @@ static dragon_err_t open_object(struct serve *serve, uint64_t id, uint8_t kind,
     pack_u8(&body, kind);
     dragon_err_t err =
         space_ask(space, KC_OPEN, &body, KEEPER_ANSWER_MS, &answer, NULL, 0, NULL);
-    pack_fini(&body);
     struct object_opened opened;
     if (err != DRAGON_OK)
         return err;
@@ -48,7 +47,6 @@ static void leave_object(struct serve *serve, uint64_t id)
     struct pack body = PACK_EMPTY;
     pack_u64(&body, id);
     (void)space_ask(serve->waiter->space, KC_LEAVE, &body, KEEPER_ANSWER_MS, NULL, NULL, 0, NULL);
-    pack_fini(&body);
 }
 
 dragon_err_t served_find(struct serve *serve, uint64_t id, uint8_t kind,
@@ -211,7 +209,7 @@ bool serve_turn(struct serve *serve)
     if (!serve->waiting && !serve->telling)
         return false;
     serve->did = false;
-    serve->short_of_room = false;
+    serve->lacks_memory = false;
     struct served *served, *next;
     DL_FOREACH_SAFE (serve->waiting, served, next) {
         if (served->blocked)
@@ -290,5 +288,5 @@ void serve_leave(struct serve *serve)
 
 int64_t serve_sleep_ns(const struct serve *serve)
 {
-    return serve->short_of_room ? MEMORY_AGAIN_MS * INT64_C(1000000) : -1;
+    return serve->lacks_memory ? MEMORY_AGAIN_MS * INT64_C(1000000) : -1;
 }

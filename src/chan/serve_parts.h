@@ -77,6 +77,7 @@ struct use {
     uint32_t received, in, acked; // numbers of its sends
     uint32_t flush;               // this one is waited for
     bool flushing, leaving;
+    bool lacks_memory; // for its next send, and the sender was told
     struct inbound *queue;      // in order
     struct use *next, *prev;    // in served->blocked
     bool blocked;               // it is there
@@ -109,7 +110,7 @@ struct serve {
     struct served *waiting;
     struct use *telling;
     uint32_t moving;     // payloads that the network has our memory for
-    bool short_of_room;  // something waits for memory
+    bool lacks_memory;   // something waits for it
     bool did;            // something, in this turn
 };
 

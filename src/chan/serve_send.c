@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Sends of other nodes. One that can goes into its channel at once; else it waits in the queue of its handle, and those behind it do:
-// they keep their order. A large payload stays at its sender until there is room for its message, and is then moved into a block of
-// this node.
+// they keep their order. A large payload stays at its sender until there is room for messages, and is then moved into a block of
+// this node, several at a time.
 //
 // Credits are given back in batches, at once to a sender that has used up all; sends with an answer are answered when their fate
 // is known.
@@ -11,6 +11,8 @@
 #include "chan/serve_parts.h"
 
 #include <stdlib.h>
+
+enum { AHEAD_BYTES = 4 << 20 };
 
 // ---- answers
 
@@ -32,7 +34,7 @@ static void give_back(struct use *use)
 
 static bool is_answered(uint8_t mode, uint64_t bytes)
 {
-    return mode != 0 || bytes > CHAN_SMALL;
+    return mode != 0 || bytes > CHAN_COPIED;
 }
 
 static void tell_later(struct use *use, uint32_t number, uint8_t mode, uint32_t ticket)
@@ -173,15 +175,19 @@ static enum step get_payload(struct use *use, struct inbound *inbound)
     dragon_err_t err =
         alloc_block(serve, use->served, inbound->bytes, &inbound->block, &inbound->at);
     if (err != DRAGON_OK) {
+        inbound->block = 0;
         if (!is_answered(inbound->mode, inbound->bytes)) {
-            serve->short_of_room = true; // it was promised that it will arrive
+            // It was promised that it will arrive. Who waits behind it can be told why.
+            if (!use->lacks_memory)
+                send_credit(use, use->acked, DRAGON_ERR_FULL);
+            use->lacks_memory = serve->lacks_memory = true;
             return STEP_MEMORY;
         }
-        inbound->block = 0;
         inbound->gone = true;
         send_credit(use, inbound->number, err);
         return STEP_DONE;
     }
+    use->lacks_memory = false;
     if (!inbound->incoming) {
         memcpy(inbound->at, inbound->data, inbound->bytes);
         return STEP_DONE;
@@ -252,6 +258,22 @@ static void set_blocked(struct use *use, bool blocked)
     served_waits(use->serve, served);
 }
 
+// While there is room for messages the payloads behind the first come, too.
+static void fetch_ahead(struct use *use)
+{
+    uint64_t bytes = 0;
+    for (struct inbound *inbound = use->queue; inbound; inbound = inbound->next) {
+        if (inbound->gone || (!inbound->incoming && !inbound->block))
+            continue;
+        bytes += inbound->bytes;
+        if (!inbound->incoming || inbound == use->queue)
+            continue;
+        if (bytes > AHEAD_BYTES || !ring_writable(served_ring(use->served)) ||
+            get_payload(use, inbound) != STEP_MOVING)
+            return;
+    }
+}
+
 // As far as it goes.
 static void run(struct use *use)
 {
@@ -261,6 +283,7 @@ static void run(struct use *use)
     } else {
         while (use->queue && how == STEP_DONE)
             how = step(use);
+        fetch_ahead(use);
         set_blocked(use, use->queue && how != STEP_MOVING);
     }
     if (!use->queue && use->leaving)
@@ -278,6 +301,7 @@ void sends_turn(struct serve *serve, struct served *served)
     while (served->blocked && idle < count) {
         use = served->blocked;
         enum step how = step(use);
+        fetch_ahead(use);
         if (how == STEP_ROOM)
             return;
         idle = how == STEP_MEMORY ? idle + 1 : 0;
@@ -350,11 +374,13 @@ static bool wait_for_room(struct use *use, const struct cu_send *header,
     while (*end)
         end = &(*end)->next;
     *end = inbound;
-    if (inbound == use->queue) {
-        run(use);
-    } else if (header->mode & SEND_TRY) { // not now: others are before it
+    if (inbound != use->queue && header->mode & SEND_TRY) { // not now: others are before it
         send_credit(use, header->number, DRAGON_ERR_AGAIN);
         inbound->gone = true;
+    } else if (inbound == use->queue) {
+        run(use);
+    } else {
+        fetch_ahead(use);
     }
     return true;
 }

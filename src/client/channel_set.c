@@ -196,7 +196,9 @@ static dragon_err_t wait_once(struct dragon_channel_set *set, int64_t deadline_n
 {
     struct waiter *waiter = &set->shared->waiter;
     size_t count = set_await(set);
+    waiter->port_uses++; // channels of other nodes tell over the network
     dragon_err_t err = wait_for(waiter, set->items, count, wait_of(set), &set->spin, deadline_ns);
+    waiter->port_uses--;
     wait_pass_on(waiter, set->items, count);
     return err;
 }

@@ -10,6 +10,17 @@
 
 enum { NODE_SHIFT = 40 };
 
+// With what 0 stood for.
+static void fill_spec(struct keep_object *object)
+{
+    struct object_stat stat;
+    if (object->spec.kind != OBJECT_CHANNEL && object->spec.kind != OBJECT_QUEUE)
+        return;
+    object_stat(object->object, &stat);
+    object->spec.capacity = stat.spec.capacity;
+    object->spec.inline_bytes = stat.spec.inline_bytes;
+}
+
 struct keep_object *keep_object_add(struct keeper *keeper, const struct keep_asker *maker,
                                     const struct object_spec *spec, mem_ref block, size_t bytes)
 {
@@ -24,9 +35,10 @@ struct keep_object *keep_object_add(struct keeper *keeper, const struct keep_ask
                                    .spec = *spec,
                                    .maker = *maker};
     object_init(object->object, object->id, spec);
+    fill_spec(object);
     HASH_ADD(hh, keeper->objects, id, sizeof object->id, object);
-    if (spec->owned)
-        DL_APPEND(keeper->owned, object);
+    object->tied = true;
+    DL_APPEND(keeper->tied, object);
     return object;
 }
 
@@ -61,30 +73,40 @@ static void object_free(struct keeper *keeper, struct keep_object *object)
     free(object);
 }
 
+static void untie(struct keeper *keeper, struct keep_object *object)
+{
+    if (object->tied)
+        DL_DELETE(keeper->tied, object);
+    object->tied = false;
+}
+
 void keep_object_end(struct keeper *keeper, struct keep_object *object)
 {
     if (object->destroyed)
         return;
     object->destroyed = true;
     object->server = 0;
-    if (object->spec.owned)
-        DL_DELETE(keeper->owned, object);
+    untie(keeper, object);
     if (keep_object_sound(object))
         object_destroy(object->object, keeper->space);
     else
         space_ring_all(keeper->space);
-    if (object->named)
+    if (object->named && keeper->here == 0)
+        keep_names_forget(keeper, object->id);
+    else if (object->named)
         keep_far_say(keeper, 0, KN_FORGET, object->id);
     if (object->attached == 0)
         object_free(keeper, object);
 }
 
-void keep_objects_end_owned(struct keeper *keeper, uint32_t node, uint64_t session)
+void keep_objects_end_tied(struct keeper *keeper, uint32_t node, uint64_t session)
 {
     struct keep_object *object, *next;
-    DL_FOREACH_SAFE(keeper->owned, object, next)
-    if (object->maker.node == node && object->maker.session == session)
-        keep_object_end(keeper, object);
+    DL_FOREACH_SAFE(keeper->tied, object, next)
+    {
+        if (object->maker.node == node && object->maker.session == session)
+            keep_object_end(keeper, object);
+    }
 }
 
 void keep_objects_close(struct keeper *keeper)
@@ -145,11 +167,14 @@ void keep_objects_leave_all(struct keep_session *session)
 // ---- requests
 
 static void answer_opened(struct keeper *keeper, const struct keep_request *request,
-                          const struct keep_object *object)
+                          struct keep_object *object)
 {
     struct object_opened opened = {.block = request->session ? object->block : 0,
                                    .spec = object->spec};
     struct pack body = PACK_EMPTY;
+    // One that its maker has not got to know, because it died or gave up, would be nobody's.
+    if (!object->spec.owned)
+        untie(keeper, object);
     object_opened_pack(&body, &opened);
     keep_answer(keeper, &request->asker, DRAGON_OK, "", &body);
 }

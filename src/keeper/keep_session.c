@@ -135,7 +135,7 @@ static dragon_err_t admit(struct keep_session *session, dragon_error_t *error)
             "%u processes of %s use shared memory, and as many processes of other nodes as "
             "there is room for: at most %d together",
             keeper->processes, keeper->host, BOARD_SLOTS - SLOT_FIRST);
-    keeper->processes++;
+    keeper->processes += session->role == ROLE_PROCESS;
     return DRAGON_OK;
 }
 
@@ -234,6 +234,10 @@ static void on_readable(void *arg, int events)
             keep_session_drop(session, "a packet is empty or too long");
         else
             on_packet(session, keeper->packet, (size_t)got);
+        if (session->dropped && session->slot == SLOT_NONE) {
+            keep_session_destroy(session); // it has nothing
+            return;
+        }
     }
 }
 
@@ -309,7 +313,7 @@ void keep_session_destroy(struct keep_session *session)
 {
     HASH_DEL(session->keeper->sessions, session);
     if (session->slot != SLOT_NONE)
-        session->keeper->processes--;
+        session->keeper->processes -= session->role == ROLE_PROCESS;
     loop_watch_destroy(session->pidfd_watch);
     loop_watch_destroy(session->watch);
     if (session->pidfd >= 0)

@@ -89,7 +89,6 @@ uint32_t keep_slot_take(struct keeper *keeper, struct keep_session *session, boo
     keeper->slots[slot] = (struct keep_slot){.session = session, .proxy = proxy};
     struct slot *shared = board_slot(keeper->board, slot);
     atomic_store(&shared->sleep, BELL_AWAKE);
-    atomic_store(&shared->taken, 0);
     atomic_store(&shared->pid, pid);
     atomic_fetch_add(&shared->generation, 1);
     return slot;

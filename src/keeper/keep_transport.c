@@ -14,7 +14,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { START_MS = 10000 };
+// Less than who asks waits, so that he is told why.
+static uint64_t start_ms(const struct keeper *keeper)
+{
+    return keeper->options.transport_ms ? keeper->options.transport_ms : KEEPER_ANSWER_MS - 2000;
+}
 
 void keep_transport_init(struct keep_transport *transport)
 {
@@ -124,7 +128,7 @@ static void forget_address(struct keep_transport *transport)
     transport->session = 0;
 }
 
-static void stop(struct keeper *keeper)
+void keep_transport_stop(struct keeper *keeper)
 {
     struct keep_transport *transport = &keeper->transport;
     if (transport->pid) {
@@ -134,6 +138,8 @@ static void stop(struct keeper *keeper)
     transport->pid = 0;
     forget_address(transport);
     close_said(transport);
+    if (transport->limit)
+        loop_timer_stop(transport->limit);
 }
 
 static void on_limit(void *arg)
@@ -142,9 +148,9 @@ static void on_limit(void *arg)
     dragon_error_t error;
     on_said(&keeper->transport, LOOP_READ);
     err_set(&error, DRAGON_ERR_TIMEOUT,
-            "dragon-transport, which serves other nodes, did not come up within %d s on %s: %s",
-            START_MS / 1000, keeper->host, last_words(&keeper->transport));
-    stop(keeper);
+            "dragon-transport, which serves other nodes, did not come up within %.1f s on %s: %s",
+            (double)start_ms(keeper) / 1000, keeper->host, last_words(&keeper->transport));
+    keep_transport_stop(keeper);
     tell_waits(keeper, &error);
 }
 
@@ -234,11 +240,11 @@ static bool start(struct keeper *keeper, dragon_error_t *error)
     if (!transport->said_watch) {
         err_set_errno(error, problem ? problem : ENOMEM, "cannot start %s on %s",
                       keeper->options.transport_program, keeper->host);
-        stop(keeper);
+        keep_transport_stop(keeper);
         return false;
     }
     loop_watch_set(transport->said_watch, LOOP_READ);
-    loop_timer_start(transport->limit, START_MS);
+    loop_timer_start(transport->limit, start_ms(keeper));
     return true;
 }
 
@@ -257,7 +263,7 @@ void keep_transport_session_gone(struct keep_session *session)
 void keep_transport_close(struct keeper *keeper)
 {
     struct keep_transport *transport = &keeper->transport;
-    stop(keeper);
+    keep_transport_stop(keeper);
     while (transport->waits) {
         struct keep_wait *wait = transport->waits;
         LL_DELETE(transport->waits, wait);

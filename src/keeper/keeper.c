@@ -160,6 +160,7 @@ bool keeper_open(struct keeper *keeper, dragon_error_t *error)
 void keeper_end(struct keeper *keeper)
 {
     keeper->ended = true;
+    keep_transport_stop(keeper);
     if (keeper->space) {
         atomic_store(&keeper->board->ended, 1);
         space_ring_all(keeper->space);

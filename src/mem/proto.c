@@ -48,9 +48,10 @@ static bool spec_makes_sense(const struct object_spec *spec)
         spec->owned > 1 || spec->huge > DRAGON_HUGE_REQUIRE || spec->numa < DRAGON_ANY_NUMA ||
         spec->numa > INT16_MAX)
         return false;
+    // What was made is told as it was rounded up, to whole cache lines.
     bool ring = spec->kind == OBJECT_CHANNEL || spec->kind == OBJECT_QUEUE;
     return !ring || (spec->capacity <= DRAGON_CHANNEL_CAPACITY_MOST &&
-                     spec->inline_bytes <= DRAGON_CHANNEL_INLINE_MOST);
+                     spec->inline_bytes < DRAGON_CHANNEL_INLINE_MOST + 64);
 }
 
 bool object_spec_unpack(struct unpack *unpack, struct object_spec *spec_out)

@@ -56,6 +56,7 @@ struct data_port {
     struct data_request *spare;
     struct data_request *given; // the message that on_message is called for
     size_t unfinished;
+    bool busy; // the latest turn found something to do
     struct data_handler_arg args[MESSAGE_IDS];
 };
 

@@ -22,11 +22,13 @@ struct keepers_options {
     uint32_t nodes;
     uint64_t node_limit, runtime_limit;
     const char *transport; // a program; NULL: none
+    uint64_t transport_ms;
     uint32_t numas;
 };
 
 struct keepers {
-    char folder[40], path[KEEPERS_LIMIT][64]; // of the agent's sockets, which are not there
+    char folder[40];
+    char *path[KEEPERS_LIMIT]; // owned: of the agents' sockets, which are not there
     pid_t pid;
     int control; // what they are told; closed: they are destroyed and the process ends
     uint32_t nodes;
@@ -89,6 +91,7 @@ static inline void keepers_run(struct keepers *keepers, const struct keepers_opt
                                      .run_dir = folder[i],
                                      .runtime = "dragon-test",
                                      .transport_program = options->transport,
+                                     .transport_ms = options->transport_ms,
                                      .key = key,
                                      .node_limit_bytes = options->node_limit,
                                      .runtime_limit_bytes = options->runtime_limit,
@@ -137,7 +140,7 @@ static inline void keepers_start(struct keepers *keepers, const struct keepers_o
         char folder[64];
         snprintf(folder, sizeof folder, "%s/%u", keepers->folder, i);
         cr_assert_eq(mkdir(folder, 0700), 0);
-        snprintf(keepers->path[i], sizeof keepers->path[i], "%s/%u/agent.sock", keepers->folder, i);
+        cr_assert(asprintf(&keepers->path[i], "%s/agent.sock", folder) > 0);
     }
     cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     keepers->control = pair[0];
@@ -163,6 +166,7 @@ static inline void keepers_stop(struct keepers *keepers)
         char folder[64];
         snprintf(folder, sizeof folder, "%s/%u", keepers->folder, i);
         cr_expect_eq(rmdir(folder), 0, "%s is not empty", folder);
+        free(keepers->path[i]);
     }
     cr_expect_eq(rmdir(keepers->folder), 0);
 }

@@ -59,7 +59,7 @@ Test(keeper_life, an_object_lives_and_ends)
 {
     struct space *a = ask_attach(&the, 0), *b = ask_attach(&the, 0);
     struct object_opened opened;
-    uint64_t id;
+    uint64_t id = 0;
     cr_assert_eq(ask_create(a, 0, &CHANNEL_SPEC, &id), DRAGON_OK, "%s", ask_error.text);
     cr_assert_eq(ask_open(a, 0, id, OBJECT_CHANNEL, &opened), DRAGON_OK);
     cr_expect_eq(opened.spec.capacity, 16);
