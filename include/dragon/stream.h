@@ -53,6 +53,7 @@ DRAGON_API dragon_err_t dragon_stream_read(dragon_stream_t *stream, void *buffer
 
 /* Writer: ends the transmission, and returns when the reader has read to the end or closed. Reader: wants no more. The handle is
  * gone in any case; a writer that gives its handle up without this lets the reader see PEER. NULL is fine.
+ * CLOSED: the reader closed it, or was gone, before it had read to the end.
  * TIMEOUT: the reader has not read all in time; what it has not read by then is lost to it (PEER). */
 DRAGON_API dragon_err_t dragon_stream_close(dragon_stream_t *stream, int timeout_ms);
 DRAGON_API void dragon_stream_abandon(dragon_stream_t *stream);

@@ -16,6 +16,8 @@ static void request_done(struct far_request *request, dragon_err_t err)
     request->id = 0;
     request->err = err;
     request->done = true;
+    if (request->watch)
+        far_woken(request->far);
 }
 
 static void on_received(void *arg, dragon_err_t err)
@@ -267,6 +269,7 @@ dragon_err_t far_watch(struct far_object *object, int events)
     struct far_request *watch = &object->watch;
     if (!(events & DRAGON_POLL_RECEIVE) || watch->id != 0 || watch->done)
         return DRAGON_OK;
+    watch->watch = true;
     dragon_err_t err = request_start(object, watch);
     if (err != DRAGON_OK)
         return err;

@@ -59,6 +59,7 @@ struct far_request {
     uint32_t id;
     bool done;
     bool moving; // its payload is
+    bool watch;  // a set waits for it, not a call
     dragon_err_t err;
     void *buffer;
     size_t room;
@@ -108,6 +109,11 @@ struct far {
 dragon_err_t far_wait(struct far *far, bool (*ready)(void *arg), void *arg, dragon_wait_t mode,
                       struct spin *spin, int64_t deadline_ns);
 int64_t far_deadline(int64_t ms); // so many from now
+static inline void far_woken(struct far *far) // something that a set waits for
+{
+    if (far->waiter->on_woken)
+        far->waiter->on_woken(far->waiter->woken_arg);
+}
 // The error of an earlier send, once.
 dragon_err_t far_take_failed(struct far_object *object);
 

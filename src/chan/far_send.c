@@ -83,6 +83,8 @@ void far_on_credit(struct far *far, struct far_peer *peer, const struct cu_credi
     } else {
         way->object->failed = (dragon_err_t)credit->error;
     }
+    if (way->object->watched & DRAGON_POLL_SEND)
+        far_woken(far);
 }
 
 dragon_err_t far_drain(struct far_way *way, dragon_wait_t mode, int64_t deadline_ns)

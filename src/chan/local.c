@@ -245,11 +245,14 @@ dragon_err_t local_receive_block(struct local_channel *channel, mem_ref *block_o
     } while (err == DRAGON_ERR_AGAIN && deadline_ns > 0);
     if (err != DRAGON_OK)
         return err;
-    if (message.block)
-        data = space_at(channel->waiter->space, message.block, message.bytes);
-    if (message.block && !data) {
-        space_free(channel->waiter->space, message.block, channel->waiter->space->slot);
-        return DRAGON_ERR_PROTO;
+    struct space *space = channel->waiter->space;
+    if (message.block && message.bytes > 0)
+        data = space_at(space, message.block, message.bytes);
+    if (message.block && (message.bytes == 0 || !data)) {
+        space_free(space, message.block, space->slot);
+        message.block = 0;
+        if (message.bytes > 0)
+            return DRAGON_ERR_PROTO;
     }
     *block_out = message.block;
     *data_out = message.block ? data : NULL;

@@ -35,12 +35,17 @@ static void connection_free(struct serve *serve, struct connection *connection)
     free(connection);
 }
 
-// A single receiver that leaves lets others be it.
+// A single receiver that leaves lets others be it, unless it receives through another handle, too.
 static void unclaim(struct use *use)
 {
+    struct use *other, *next;
     uint32_t slot = use->connection->slot;
-    if (use->claimed && use->served)
-        atomic_compare_exchange_strong(&served_ring(use->served)->receiver, &slot, SLOT_NONE);
+    if (!use->claimed || !use->served)
+        return;
+    HASH_ITER (hh, use->connection->uses, other, next)
+        if (other != use && other->claimed && other->served == use->served)
+            return;
+    atomic_compare_exchange_strong(&served_ring(use->served)->receiver, &slot, SLOT_NONE);
 }
 
 void use_destroy(struct use *use)

@@ -91,15 +91,19 @@ static bool any_ready(const struct wait *wait)
     return false;
 }
 
+void wait_turn(struct waiter *waiter)
+{
+    if (!network_counts(waiter))
+        return;
+    data_port_progress(waiter->port);
+    if (waiter->on_turn)
+        waiter->on_turn(waiter->arg);
+}
+
 // Looks once, after the network was given its chance.
 static bool look(const struct wait *wait)
 {
-    struct waiter *waiter = wait->waiter;
-    if (network_counts(waiter)) {
-        data_port_progress(waiter->port);
-        if (waiter->on_turn)
-            waiter->on_turn(waiter->arg);
-    }
+    wait_turn(wait->waiter);
     return any_ready(wait);
 }
 
@@ -238,6 +242,8 @@ static dragon_err_t sleep_until(const struct wait *wait)
             int64_t ns = wait->deadline_ns - now;
             if (ns > SLICE_NS)
                 ns = SLICE_NS;
+            if (ns < 0) // for a bell, that is for ever
+                ns = 0;
             if (network_counts(wait->waiter))
                 sleep_in_poll(wait, seen, ns);
             else

@@ -166,6 +166,8 @@ static int take_output(void)
 
 static int measure(struct bench *bench, const struct bench_word *word)
 {
+    if (word->nodes > 1)
+        cores_widen();
     machine_report(bench);
     for (const struct bench_part *part = word->parts; part->name; part++)
         if (is_wanted(bench, part))

@@ -24,6 +24,8 @@ struct cores {
     char both[24]; // "0,1"
 };
 
+// Nodes that share a host have a part of its cores each, which may be one: then all of them are used.
+void cores_widen(void);
 struct cores cores_choose(void);
 void cores_pin(const char *list); // this process; "" leaves it as it is
 void cores_pin_to(int core);

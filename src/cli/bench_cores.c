@@ -16,6 +16,17 @@ static void learn(void)
         known = true;
 }
 
+void cores_widen(void)
+{
+    cpu_set_t all;
+    learn();
+    if (CPU_COUNT(&allowed) > 1)
+        return;
+    memset(&all, 0xff, sizeof all); // the kernel takes those that there are
+    if (sched_setaffinity(0, sizeof all, &all) == 0)
+        sched_getaffinity(0, sizeof allowed, &allowed);
+}
+
 // The first hardware thread of the core that `cpu` belongs to; `cpu` itself when it cannot be told.
 static int core_of(int cpu)
 {

@@ -284,8 +284,6 @@ dragon_err_t dragon_stream_close(dragon_stream_t *stream, int timeout_ms)
     if (err == DRAGON_OK && stream->writes) {
         dragon_channel_set_return(stream->pieces, DRAGON_RETURN_RECEIVED);
         err = channel_send(stream->pieces, NULL, 0, PIECE_END, wait_deadline(timeout_ms));
-        if (err == DRAGON_ERR_CLOSED)
-            err = DRAGON_OK;
     }
     stream_destroy(stream);
     return err;

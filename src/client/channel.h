@@ -63,6 +63,7 @@ size_t channel_awaited(struct dragon_channel *channel, int events,
 // channel_claim.c: this process becomes the single receiver of a channel of this node. DENIED: another is.
 dragon_err_t claim_take(struct dragon_channel *channel);
 void claim_drop(struct dragon_channel *channel);
+void claim_received(struct claim *claim); // a message
 
 // ---- sets
 

@@ -8,12 +8,16 @@
 #include "chan/serve.h"
 #include "client/channel.h"
 
+// As long as there are messages in the channel nobody waits, and the network would not get its chance.
+enum { NETWORK_EVERY = 16 };
+
 struct claim {
     struct claim *next;
-    struct shared *shared;      // borrowed
-    uint64_t id;                // of the channel
-    uint32_t handles;           // through which it is received
-    bool served;                // directly
+    struct shared *shared; // borrowed
+    uint64_t id;           // of the channel
+    uint32_t handles;      // through which it is received
+    struct serve *serve;   // borrowed: it is served directly; NULL: not
+    uint32_t received;
     struct local_channel local; // what it is served with
 };
 
@@ -35,15 +39,25 @@ static void serve(struct claim *claim)
     struct serve *serve = far_serve(far);
     if (!serve || serve_add(serve, &claim->local, claim->id) != DRAGON_OK)
         return;
-    claim->served = tell_keeper(claim, true) == DRAGON_OK;
-    if (!claim->served)
+    if (tell_keeper(claim, true) == DRAGON_OK)
+        claim->serve = serve;
+    else
         serve_remove(serve, claim->id);
 }
 
 static void serve_no_longer(struct claim *claim)
 {
     tell_keeper(claim, false);
-    serve_remove(far_serve(claim->shared->far), claim->id);
+    serve_remove(claim->serve, claim->id);
+}
+
+void claim_received(struct claim *claim)
+{
+    if (!claim->serve)
+        return;
+    serve_received(claim->serve);
+    if (++claim->received % NETWORK_EVERY == 0)
+        wait_turn(&claim->shared->waiter);
 }
 
 static struct claim *find(struct shared *shared, uint64_t id)
@@ -86,7 +100,7 @@ void claim_drop(struct dragon_channel *channel)
     channel->claim = NULL;
     if (--claim->handles > 0)
         return;
-    if (claim->served)
+    if (claim->serve)
         serve_no_longer(claim);
     local_unclaim(&claim->local);
     while (*at != claim)

@@ -95,6 +95,13 @@ static inline dragon_err_t may_receive(struct dragon_channel *channel)
     return claim_take(channel);
 }
 
+static inline dragon_err_t received(struct dragon_channel *channel, dragon_err_t err)
+{
+    if (err == DRAGON_OK && channel->claim)
+        claim_received(channel->claim);
+    return err;
+}
+
 dragon_err_t channel_claim(struct dragon_channel *channel)
 {
     dragon_message_t message;
@@ -115,9 +122,9 @@ dragon_err_t channel_receive(struct dragon_channel *channel, void *buffer, size_
     struct far_object *far;
     if (channel->handle.object) {
         dragon_err_t err = may_receive(channel);
-        return err == DRAGON_OK
-                   ? local_receive(&channel->local, buffer, room, message_out, deadline_ns)
-                   : err;
+        if (err == DRAGON_OK)
+            err = local_receive(&channel->local, buffer, room, message_out, deadline_ns);
+        return received(channel, err);
     }
     struct far_call call = how(channel, deadline_ns);
     dragon_err_t err = handle_far(&channel->handle, &far);
@@ -142,9 +149,9 @@ dragon_err_t channel_receive_memory(struct dragon_channel *channel, void **data_
     mem_ref block;
     if (channel->handle.object) {
         dragon_err_t err = may_receive(channel);
-        return err == DRAGON_OK ? local_receive_block(&channel->local, &block, data_out,
-                                                      message_out, deadline_ns)
-                                : err;
+        if (err == DRAGON_OK)
+            err = local_receive_block(&channel->local, &block, data_out, message_out, deadline_ns);
+        return received(channel, err);
     }
     struct far_call call = how(channel, deadline_ns);
     dragon_err_t err = handle_far(&channel->handle, &far);
@@ -205,31 +212,42 @@ size_t channel_awaited(struct dragon_channel *channel, int events,
     return 1;
 }
 
-dragon_err_t dragon_channel_poll(dragon_channel_t *channel, int events, int *events_out,
-                                 int timeout_ms)
+static dragon_err_t poll_local(struct dragon_channel *channel, int events, int *events_out,
+                               int64_t deadline_ns)
 {
-    struct awaited items[CHANNEL_AWAITED];
-    int found = 0;
-    dragon_err_t err = channel_check(channel);
-    if (err != DRAGON_OK)
-        return err;
-    if (!events_out || !channel_events_fit(events))
-        return DRAGON_ERR_INVAL;
     struct waiter *waiter = &channel->handle.shared->waiter;
-    int64_t deadline_ns = wait_deadline(timeout_ms);
+    struct awaited items[CHANNEL_AWAITED];
+    int found;
     for (;;) {
-        err = channel_look(channel, events, &found);
+        dragon_err_t err = local_poll(&channel->local, events, &found);
         if (err != DRAGON_OK)
             return err;
         if (found) {
             *events_out = found;
             return DRAGON_OK;
         }
-        size_t count = channel_awaited(channel, events, items);
+        size_t count = local_awaited(&channel->local, events, items);
         err = wait_for(waiter, items, count, channel->wait, &channel->handle.spin, deadline_ns);
         // To look is not to take: another may want what we were woken for.
         wait_pass_on(waiter, items, count);
         if (err != DRAGON_OK)
-            return err == DRAGON_ERR_TIMEOUT && wait_tries(timeout_ms) ? DRAGON_ERR_AGAIN : err;
+            return err == DRAGON_ERR_TIMEOUT && deadline_ns == 0 ? DRAGON_ERR_AGAIN : err;
     }
+}
+
+dragon_err_t dragon_channel_poll(dragon_channel_t *channel, int events, int *events_out,
+                                 int timeout_ms)
+{
+    struct far_object *far;
+    dragon_err_t err = channel_check(channel);
+    if (err != DRAGON_OK)
+        return err;
+    if (!events_out || !channel_events_fit(events))
+        return DRAGON_ERR_INVAL;
+    int64_t deadline_ns = wait_deadline(timeout_ms);
+    if (channel->handle.object)
+        return poll_local(channel, events, events_out, deadline_ns);
+    struct far_call call = how(channel, deadline_ns);
+    err = handle_far(&channel->handle, &far);
+    return err == DRAGON_OK ? far_poll(far, events, events_out, &call) : err;
 }

@@ -135,7 +135,7 @@ static dragon_err_t admit(struct keep_session *session, dragon_error_t *error)
             "%u processes of %s use shared memory, and as many processes of other nodes as "
             "there is room for: at most %d together",
             keeper->processes, keeper->host, BOARD_SLOTS - SLOT_FIRST);
-    keeper->processes++;
+    keeper->processes += session->role == ROLE_PROCESS;
     return DRAGON_OK;
 }
 
@@ -313,7 +313,7 @@ void keep_session_destroy(struct keep_session *session)
 {
     HASH_DEL(session->keeper->sessions, session);
     if (session->slot != SLOT_NONE)
-        session->keeper->processes--;
+        session->keeper->processes -= session->role == ROLE_PROCESS;
     loop_watch_destroy(session->pidfd_watch);
     loop_watch_destroy(session->watch);
     if (session->pidfd >= 0)

@@ -142,12 +142,12 @@ static inline int chan_rank(void)
 }
 
 // For a rank: ends with a word when something is not as it should be.
-#define CHAN_DEMAND(good)                                                               \
-    do {                                                                                \
-        if (!(good)) {                                                                  \
+#define CHAN_DEMAND(good)                                                                \
+    do {                                                                                 \
+        if (!(good)) {                                                                   \
             fprintf(stderr, "rank %d: line %d: not %s\n", chan_rank(), __LINE__, #good); \
-            exit(1);                                                                    \
-        }                                                                               \
+            exit(1);                                                                     \
+        }                                                                                \
     } while (0)
 
 #endif

@@ -77,16 +77,19 @@ static void check_descriptors(dragon_runtime_t *runtime)
     snprintf(text, sizeof text, "dragon-channel:%s:%d:%s", name, node, id);
     tap_text(text, descriptor, "it has the runtime, the node and a number");
 
-    static const char *const bad[] = {"", "x", "dragon-channel", "dragon-channel:", "dragon-channel:::"};
+    static const char *const bad[] = {"", "x", "dragon-channel",
+                                      "dragon-channel:", "dragon-channel:::"};
     bool refused = true;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        refused = refused && dragon_channel_attach(runtime, bad[i], &second, &error) == DRAGON_ERR_INVAL;
+        refused =
+            refused && dragon_channel_attach(runtime, bad[i], &second, &error) == DRAGON_ERR_INVAL;
     struct {
         const char *format;
-    } forms[] = {{"dragon-channel:%s:%d:%s0x"}, {"dragon-channel:%s:+%d:%s"}, {"dragon-channel:%s:%d: %s"},
-                 {"dragon-channel:%s:0%d:%s"},  {" dragon-channel:%s:%d:%s"}, {"dragon-channel:%s:%d:%s:"},
-                 {"dragon-channel:%s:%d:%s\n"}, {"dragon-queue:%s:%d:%s"},    {"dragon-channels:%s:%d:%s"},
-                 {"dragon-channel:%s:%d:0%s"},  {"Dragon-channel:%s:%d:%s"}};
+    } forms[] = {
+        {"dragon-channel:%s:%d:%s0x"}, {"dragon-channel:%s:+%d:%s"}, {"dragon-channel:%s:%d: %s"},
+        {"dragon-channel:%s:0%d:%s"},  {" dragon-channel:%s:%d:%s"}, {"dragon-channel:%s:%d:%s:"},
+        {"dragon-channel:%s:%d:%s\n"}, {"dragon-queue:%s:%d:%s"},    {"dragon-channels:%s:%d:%s"},
+        {"dragon-channel:%s:%d:0%s"},  {"Dragon-channel:%s:%d:%s"}};
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         // The formats are the test's own.
 #pragma GCC diagnostic push
@@ -177,7 +180,8 @@ static void check_arguments(dragon_runtime_t *runtime)
     tap_err(dragon_channel_destroy(NULL, NULL), DRAGON_OK, "destroy: no channel");
     tap_err(dragon_channel_find(runtime, "", 0, &channel, &error), DRAGON_ERR_INVAL,
             "find: no name");
-    tap_err(dragon_channel_find(runtime, NULL, 0, &channel, &error), DRAGON_ERR_INVAL, "find: NULL");
+    tap_err(dragon_channel_find(runtime, NULL, 0, &channel, &error), DRAGON_ERR_INVAL,
+            "find: NULL");
     dragon_channel_destroy(channel, NULL);
 }
 
@@ -254,10 +258,14 @@ static void check_full(dragon_runtime_t *runtime)
     tap_err(dragon_channel_poll(channel, DRAGON_POLL_SEND, &events, 30), DRAGON_ERR_TIMEOUT,
             "no room, says poll");
     tap_err(dragon_channel_stats(channel, &stats, &error), DRAGON_OK, "statistics");
-    tap_check(stats.capacity == 4 && stats.waiting == 4 && stats.sent == 4 && stats.received == 0 &&
-                  stats.processes >= 1 && !stats.closed && !stats.single_receiver &&
-                  stats.inline_bytes >= DRAGON_CHANNEL_INLINE && stats.lost == 0,
-              "what they say");
+    if (!tap_check(stats.capacity == 4 && stats.waiting == 4 && stats.sent == 4 &&
+                       stats.received == 0 && stats.processes >= (home <= 0) && !stats.closed &&
+                       !stats.single_receiver && stats.inline_bytes >= DRAGON_CHANNEL_INLINE &&
+                       stats.lost == 0,
+                   "what they say"))
+        printf("# waiting %u, sent %llu, received %llu, processes %u, lost %llu\n", stats.waiting,
+               (unsigned long long)stats.sent, (unsigned long long)stats.received, stats.processes,
+               (unsigned long long)stats.lost);
     for (; got < sent; got++) {
         err = dragon_channel_receive(channel, &value, sizeof value, NULL, TAP_WAIT_MS);
         ordered = ordered && err == DRAGON_OK && value == got;
@@ -268,6 +276,17 @@ static void check_full(dragon_runtime_t *runtime)
     tap_err(dragon_channel_poll(channel, DRAGON_POLL_SEND, &events, TAP_WAIT_MS), DRAGON_OK,
             "there is room again");
     dragon_channel_destroy(channel, NULL);
+}
+
+// A sender on another node is told a little later.
+static dragon_err_t send_until_told(dragon_channel_t *channel)
+{
+    long deadline = tap_now_ms() + TAP_WAIT_MS;
+    dragon_err_t err = DRAGON_OK;
+    int value = 4;
+    while (err == DRAGON_OK && tap_now_ms() < deadline)
+        err = dragon_channel_send(channel, &value, sizeof value, 0, DRAGON_FOREVER);
+    return err;
 }
 
 static void check_close(dragon_runtime_t *runtime)
@@ -284,8 +303,7 @@ static void check_close(dragon_runtime_t *runtime)
     while (dragon_channel_poll(second, DRAGON_POLL_RECEIVE, &events, TAP_WAIT_MS) != DRAGON_OK)
         ;
     tap_err(dragon_channel_close(channel, &error), DRAGON_OK, "close");
-    tap_err(dragon_channel_send(second, &value, sizeof value, 0, TAP_WAIT_MS), DRAGON_ERR_CLOSED,
-            "nothing can be sent any more");
+    tap_err(send_until_told(second), DRAGON_ERR_CLOSED, "nothing can be sent any more");
     tap_err(dragon_channel_poll(second, DRAGON_POLL_SEND, &events, TAP_WAIT_MS), DRAGON_OK,
             "poll says there is something");
     dragon_channel_t *late = chan_attach(runtime, descriptor);
@@ -302,8 +320,7 @@ static void check_close(dragon_runtime_t *runtime)
     tap_err(dragon_channel_destroy(channel, &error), DRAGON_OK, "destroy");
     tap_err(dragon_channel_receive(second, &value, sizeof value, NULL, DRAGON_FOREVER),
             DRAGON_ERR_CLOSED, "receive from a destroyed one");
-    tap_err(dragon_channel_send(second, &value, sizeof value, 0, DRAGON_FOREVER), DRAGON_ERR_CLOSED,
-            "send to it");
+    tap_err(send_until_told(second), DRAGON_ERR_CLOSED, "send to it");
     tap_err(dragon_channel_poll(second, DRAGON_POLL_RECEIVE, &events, DRAGON_FOREVER),
             DRAGON_ERR_CLOSED, "poll it");
     tap_err(dragon_channel_stats(second, &stats, &error), DRAGON_ERR_CLOSED, "ask it");
@@ -385,8 +402,13 @@ static void check_single(dragon_runtime_t *runtime)
     tap_err(dragon_channel_send(second, &value, sizeof value, 0, TAP_WAIT_MS), DRAGON_OK,
             "sent to it");
     dragon_channel_detach(again);
-    tap_err(dragon_channel_receive(second, &value, sizeof value, NULL, TAP_WAIT_MS), DRAGON_OK,
-            "when it has left another may receive");
+    // Of another node it is known a little later that somebody has left.
+    long deadline = tap_now_ms() + TAP_WAIT_MS;
+    dragon_err_t err;
+    do
+        err = dragon_channel_receive(second, &value, sizeof value, NULL, 1000);
+    while (err == DRAGON_ERR_DENIED && tap_now_ms() < deadline);
+    tap_err(err, DRAGON_OK, "when it has left another may receive");
     dragon_channel_destroy(second, NULL);
     dragon_runtime_detach(other);
 }
