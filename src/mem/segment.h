@@ -32,7 +32,7 @@ void *segment_map(int fd, size_t bytes, struct segment_kind kind);
 void segment_unmap(void *base, size_t bytes);
 
 // What the system could give now, in bytes: the least of what is available, and what the control groups of this process
-// leave (v1 and v2). `numa` as in segment_kind. Reads some files: some 0.1 ms.
+// leave (v1 and v2), less 1/64 of all, at least 16 MiB, of each. `numa` as in segment_kind. Reads some files: some 0.1 ms.
 uint64_t segment_available(int numa);
 
 #endif

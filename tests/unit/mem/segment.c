@@ -107,12 +107,12 @@ static int fill_to_the_limit(const char *procs, size_t limit)
     if (!base)
         return 13;
     memset(base, 1, have);
-    return have < limit / 2 || have > limit ? 14 : 0;
+    return have < limit / 4 || have > limit ? 14 : 0;
 }
 
 Test(segment, stops_before_the_limit_of_a_control_group)
 {
-    enum { LIMIT = 64 * MIB };
+    enum { LIMIT = 128 * MIB };
     struct cgroup_place place;
     dragon_error_t error = {0};
     char *path;
