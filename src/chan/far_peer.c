@@ -121,7 +121,6 @@ static dragon_err_t route(struct far *far, uint32_t node, uint64_t object, bool 
     pack_u64(&body, object);
     dragon_err_t err = space_ask(far->waiter->space, KC_ROUTE, &body, KEEPER_ANSWER_MS, &answer,
                                  NULL, 0, error);
-    pack_fini(&body);
     if (err != DRAGON_OK)
         return err;
     bool direct = unpack_u8(&answer) != 0;

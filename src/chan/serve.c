@@ -26,7 +26,6 @@ static dragon_err_t open_object(struct serve *serve, uint64_t id, uint8_t kind,
     pack_u8(&body, kind);
     dragon_err_t err =
         space_ask(space, KC_OPEN, &body, KEEPER_ANSWER_MS, &answer, NULL, 0, NULL);
-    pack_fini(&body);
     struct object_opened opened;
     if (err != DRAGON_OK)
         return err;
@@ -48,7 +47,6 @@ static void leave_object(struct serve *serve, uint64_t id)
     struct pack body = PACK_EMPTY;
     pack_u64(&body, id);
     (void)space_ask(serve->waiter->space, KC_LEAVE, &body, KEEPER_ANSWER_MS, NULL, NULL, 0, NULL);
-    pack_fini(&body);
 }
 
 dragon_err_t served_find(struct serve *serve, uint64_t id, uint8_t kind,

@@ -130,7 +130,6 @@ static void slot_gone(struct serve *serve, struct connection *connection)
     pack_u32(&body, connection->slot);
     (void)space_ask(serve->waiter->space, KC_PROXY_GONE, &body, KEEPER_ANSWER_MS, NULL, NULL, 0,
                     NULL);
-    pack_fini(&body);
     connection->slot = SLOT_NONE;
 }
 

@@ -50,7 +50,6 @@ static dragon_err_t tell_address(struct transport *transport, dragon_error_t *er
     pack_bytes(&body, address, length);
     dragon_err_t err =
         space_ask(transport->space, KC_SERVE, &body, KEEPER_ANSWER_MS, NULL, NULL, 0, error);
-    pack_fini(&body);
     return err;
 }
 
