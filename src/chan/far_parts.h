@@ -45,8 +45,9 @@ struct far_way {
     uint32_t credits;
     uint32_t sent, acked; // numbers
     uint32_t move_at;     // the number from which on moving is tried again
-    size_t copied_bytes;  // of sends whose copies the network still reads
     bool full;            // the other side has no memory for what is under way
+    size_t bytes;         // under way, and of each number
+    uint32_t sizes[2 * CHAN_CREDITS_MOST];
     // The send that a call waits for.
     bool awaited;
     uint32_t number;
@@ -84,12 +85,11 @@ struct far_object {
 struct far_copy {
     struct far *far;
     struct far_copy *next; // of the spare ones
-    uint32_t handle;       // of its way
     uint32_t kind;         // its room is FAR_COPY_LEAST << kind
-    size_t bytes;
+    bool sent;
     uint8_t data[];
 };
-enum { FAR_COPY_LEAST = 16 << 10, FAR_COPY_KINDS = 6, FAR_COPIES_MOST = 2 << 20 };
+enum { FAR_COPY_LEAST = 16 << 10, FAR_COPY_KINDS = 6, FAR_SPARE_MOST = 2 * CHAN_WINDOW };
 _Static_assert(FAR_COPY_LEAST << (FAR_COPY_KINDS - 1) == CHAN_COPIED, "any fits");
 
 struct far {

@@ -75,6 +75,8 @@ struct use {
     struct served *served; // NULL: we do not serve it any more
     struct serve *serve;
     uint32_t received, in, acked; // numbers of its sends
+    uint64_t bytes;               // of those that are in and not acknowledged
+    uint64_t held_bytes;          // of those in the queue, as far as they are here
     uint32_t flush;               // this one is waited for
     bool flushing, leaving;
     bool lacks_memory; // for its next send, and the sender was told

@@ -115,6 +115,41 @@ static inline void nodes_channel(struct nodes *nodes, uint32_t capacity)
     nodes_make(nodes, &spec);
 }
 
+// Another process at home, with the channel: 0 in it. It uses no assertions, and says what it found with its exit code.
+static inline pid_t nodes_fork(struct nodes *nodes)
+{
+    pid_t pid = fork();
+    cr_assert_geq(pid, 0);
+    if (pid > 0)
+        return pid;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    dragon_error_t error;
+    struct pack body = PACK_EMPTY;
+    struct unpack unpack;
+    struct object_opened opened;
+    if (space_attach(nodes->keepers->path[0], ROLE_PROCESS, &nodes->home, &error) != DRAGON_OK)
+        _exit(101);
+    pack_u32(&body, 0);
+    pack_u64(&body, nodes->id);
+    pack_u8(&body, nodes->spec.kind);
+    if (space_ask(nodes->home, KC_OPEN, &body, SOON, &unpack, NULL, 0, NULL) != DRAGON_OK ||
+        !object_opened_unpack(&unpack, &opened))
+        _exit(102);
+    nodes->object = space_at(nodes->home, opened.block, object_bytes(&opened.spec));
+    if (!nodes->object)
+        _exit(103);
+    nodes->home_waiter = (struct waiter){.space = nodes->home};
+    local_channel_init(&nodes->local, &nodes->home_waiter, (struct ring *)nodes->object);
+    return 0;
+}
+
+static inline void nodes_reap(pid_t pid)
+{
+    int status = -1;
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "it ended with %x", status);
+}
+
 // A child of the keepers' process.
 static inline pid_t nodes_transport(const struct nodes *nodes)
 {
