@@ -7,7 +7,12 @@
  *
  * `node` is the home: a node's number, or DRAGON_HERE. Time-outs are as in channel.h: 0 tries (AGAIN), DRAGON_FOREVER,
  * DRAGON_DEFAULT_TIMEOUT. Errors that all calls have: TIMEOUT (AGAIN with 0), nothing has changed; CLOSED: the
- * object was destroyed; PEER: the home node is gone.
+ * object was destroyed; PEER: the home node, or the runtime, is gone; INVAL: the handle is NULL, or what is said below; STATE: the
+ * handle is that of a process which forked us. The first call with an object of another node makes the connection, and may
+ * fail with UNSUPPORTED: there is no network for data.
+ *
+ * Who "has" or "waits" is a runtime handle, as far as the others are concerned: a process that attached to the runtime twice is
+ * two.
  *
  * Threads: as for the runtime handle, one at a time.
  */
@@ -34,7 +39,8 @@ DRAGON_API dragon_err_t dragon_lock_destroy(dragon_lock_t *lock, dragon_error_t 
 DRAGON_API const char *dragon_lock_descriptor(const dragon_lock_t *lock);
 
 /* *abandoned_out (may be NULL) is 1 when the process that had it died with it: what it protects may be half done, and
- * whoever gets this is the one who is told. STATE: the handle has it already. */
+ * whoever gets this is the one who is told. STATE: this process has it already, with this handle or with another one on the same
+ * lock (of the same runtime handle). Who has waited for a millisecond gets the next turn before those who come later. */
 DRAGON_API dragon_err_t dragon_lock_acquire(dragon_lock_t *lock, int *abandoned_out,
                                             int timeout_ms);
 /* STATE: the handle does not have it. */
@@ -56,7 +62,9 @@ DRAGON_API void dragon_semaphore_detach(dragon_semaphore_t *semaphore);
 DRAGON_API dragon_err_t dragon_semaphore_destroy(dragon_semaphore_t *semaphore,
                                                  dragon_error_t *error);
 DRAGON_API const char *dragon_semaphore_descriptor(const dragon_semaphore_t *semaphore);
+/* Takes one. Turns are as for locks. */
 DRAGON_API dragon_err_t dragon_semaphore_acquire(dragon_semaphore_t *semaphore, int timeout_ms);
+/* Gives `count` back; as many of those who wait go on. INVAL: 0. FULL: it would be more than `most`; nothing has changed. */
 DRAGON_API dragon_err_t dragon_semaphore_release(dragon_semaphore_t *semaphore, uint32_t count);
 DRAGON_API dragon_err_t dragon_semaphore_value(dragon_semaphore_t *semaphore, uint32_t *value_out);
 
@@ -64,21 +72,27 @@ DRAGON_API dragon_err_t dragon_semaphore_value(dragon_semaphore_t *semaphore, ui
 
 typedef struct dragon_barrier dragon_barrier_t;
 
-/* For so many parties, at least 1. */
+enum { DRAGON_BARRIER_MOST = 4093 }; /* as many as can use a node's memory */
+
+/* For so many parties, 1 to DRAGON_BARRIER_MOST. */
 DRAGON_API dragon_err_t dragon_barrier_create(dragon_runtime_t *runtime, int node, uint32_t parties,
                                               dragon_barrier_t **barrier_out,
                                               dragon_error_t *error);
 DRAGON_API dragon_err_t dragon_barrier_attach(dragon_runtime_t *runtime, const char *descriptor,
                                               dragon_barrier_t **barrier_out,
                                               dragon_error_t *error);
+/* From then on it does not matter to others whether we die. */
 DRAGON_API void dragon_barrier_detach(dragon_barrier_t *barrier);
 DRAGON_API dragon_err_t dragon_barrier_destroy(dragon_barrier_t *barrier, dragon_error_t *error);
 DRAGON_API const char *dragon_barrier_descriptor(const dragon_barrier_t *barrier);
 
-/* Waits until all parties are in this call. *index_out (may be NULL): in which order we came, from 0.
+/* Waits until all parties are in this call. *index_out (may be NULL): in which order we came, from 0. Then it is empty again, for
+ * the next round.
  *
- * It breaks when a party's time-out is over while it waits, when somebody aborts it, or when a process dies that has
- * ever waited at it and did not detach: then everybody who waits or comes gets CANCELED until somebody resets it. */
+ * It breaks when a party's time-out is over while it waits (that party gets TIMEOUT), when somebody aborts it, or when a process
+ * dies that has ever waited at it and did not detach: then everybody who waits or comes gets CANCELED until somebody resets it.
+ * Whoever waits when the last party comes gets DRAGON_OK whatever happens next. With timeout_ms 0 a party comes only if it is
+ * the last; else AGAIN, and nothing is broken. */
 DRAGON_API dragon_err_t dragon_barrier_wait(dragon_barrier_t *barrier, uint32_t *index_out,
                                             int timeout_ms);
 DRAGON_API dragon_err_t dragon_barrier_abort(dragon_barrier_t *barrier);
@@ -102,8 +116,8 @@ DRAGON_API void dragon_event_flag_detach(dragon_event_flag_t *signal);
 DRAGON_API dragon_err_t dragon_event_flag_destroy(dragon_event_flag_t *signal,
                                                   dragon_error_t *error);
 DRAGON_API const char *dragon_event_flag_descriptor(const dragon_event_flag_t *signal);
-DRAGON_API dragon_err_t
-dragon_event_flag_set(dragon_event_flag_t *signal); /* everybody who waits goes on */
+/* Everybody who waits goes on, even if it is cleared before they could look. */
+DRAGON_API dragon_err_t dragon_event_flag_set(dragon_event_flag_t *signal);
 DRAGON_API dragon_err_t dragon_event_flag_clear(dragon_event_flag_t *signal);
 DRAGON_API dragon_err_t dragon_event_flag_is_set(dragon_event_flag_t *signal, int *set_out);
 DRAGON_API dragon_err_t dragon_event_flag_wait(dragon_event_flag_t *signal, int timeout_ms);
@@ -112,7 +126,9 @@ DRAGON_API dragon_err_t dragon_event_flag_wait(dragon_event_flag_t *signal, int 
 
 typedef struct dragon_value dragon_value_t;
 
-/* `count` numbers, all `initial`; at least 1, at most 65536. */
+enum { DRAGON_VALUE_MOST = 65536 };
+
+/* `count` numbers, all `initial`; 1 to DRAGON_VALUE_MOST. */
 DRAGON_API dragon_err_t dragon_value_create(dragon_runtime_t *runtime, int node, uint32_t count,
                                             int64_t initial, dragon_value_t **value_out,
                                             dragon_error_t *error);
@@ -135,14 +151,16 @@ typedef enum dragon_atomic {
     DRAGON_ATOMIC_SWAP = 8
 } dragon_atomic_t;
 
-/* One step that nobody else's comes between. *before_out (may be NULL): what it was. INVAL: no such number. */
+/* One step that nobody else's comes between. *before_out (may be NULL): what it was. INVAL: no such number, or operation. */
 DRAGON_API dragon_err_t dragon_value_do(dragon_value_t *value, uint32_t index, dragon_atomic_t what,
                                         int64_t operand, int64_t *before_out);
-/* Sets it to `wanted` when it is `expected`; *before_out was it in any case. AGAIN: it was something else. */
+/* Sets it to `wanted` when it is `expected`. *before_out (may be NULL) is what it was, also with AGAIN: that was something else. */
 DRAGON_API dragon_err_t dragon_value_compare_swap(dragon_value_t *value, uint32_t index,
                                                   int64_t expected, int64_t wanted,
                                                   int64_t *before_out);
-/* Waits until it is not `known` any more; *now_out is what it is. */
+/* Waits until it is not `known` any more; *now_out (may be NULL) is what it is. A change that was taken back at once may be
+ * missed. Each change of any number wakes all who wait at the object, so numbers that change often and numbers that are waited for
+ * are better kept apart. INVAL: no such number. */
 DRAGON_API dragon_err_t dragon_value_wait_change(dragon_value_t *value, uint32_t index,
                                                  int64_t known, int64_t *now_out, int timeout_ms);
 

@@ -116,6 +116,8 @@ static void on_tree_message(void *arg, const struct link_message *message)
     bool good = true;
     if (message->type < GROUP_FIRST_TYPE)
         good = on_agent_message(agent, message);
+    else if (message->type >= KEEPER_FIRST_TYPE && message->type <= KEEPER_LAST_TYPE)
+        good = !agent->keeper || keeper_on_node_message(agent->keeper, message);
     else if (agent->groups)
         good = groups_on_node_message(agent->groups, message);
     if (!good)
@@ -228,6 +230,28 @@ static bool join_tree(struct agent *agent)
     return agent->tree != NULL;
 }
 
+static bool open_keeper(struct agent *agent, dragon_error_t *error)
+{
+    uint32_t numas = agent->share.machine.numa_count;
+    struct keeper_options keeper = {
+        .loop = agent->loop,
+        .tree = agent->tree,
+        .children = agent->children,
+        .run_dir = agent->options.run_dir,
+        .runtime = agent->start.name,
+        .transport_program = agent->transport_program,
+        .key = agent->data_key,
+        .node_limit_bytes = agent->start.memory_bytes,
+        .runtime_limit_bytes = agent->start.memory_total_bytes,
+        .numa = agent->share.numas,
+        .numa_count = numas < TOPO_NUMAS ? numas : TOPO_NUMAS,
+        .nofile = &agent->options.nofile,
+    };
+    auth_derive(agent->start.secret, "data", agent->data_key);
+    agent->keeper = keeper_create(&keeper, error);
+    return agent->keeper != NULL;
+}
+
 static bool open_services(struct agent *agent, dragon_error_t *error)
 {
     struct sessions_options sessions = {.path = agent->socket_path,
@@ -259,6 +283,8 @@ static bool open_services(struct agent *agent, dragon_error_t *error)
         err_set(error, DRAGON_ERR_NOMEM, "out of memory");
         return false;
     }
+    if (!open_keeper(agent, error))
+        return false;
     agent->sessions = sessions_create(agent->loop, &sessions, &sessions_handler, agent, error);
     return agent->sessions != NULL;
 }
@@ -293,6 +319,7 @@ struct agent *agent_create(struct loop *loop, const struct agent_options *option
     agent->listen_fd = -1;
     agent->check = (struct loop_later){.fn = agent_on_check, .arg = agent};
     agent->pmix_program = self_beside("dragon-pmix");
+    agent->transport_program = self_beside("dragon-transport");
     if (asprintf(&agent->socket_path, "%s/agent.sock", options->run_dir) < 0)
         agent->socket_path = NULL;
     agent->limit = loop_timer_create(loop, agent_on_limit, agent);
@@ -311,6 +338,7 @@ void agent_destroy(struct agent *agent)
         return;
     groups_destroy(agent->groups);
     sessions_destroy(agent->sessions);
+    keeper_destroy(agent->keeper);
     tree_destroy(agent->tree);
     link_destroy(agent->control);
     children_destroy(agent->children);
@@ -327,5 +355,6 @@ void agent_destroy(struct agent *agent)
     free(agent->nodes);
     free(agent->socket_path);
     free(agent->pmix_program);
+    free(agent->transport_program);
     free(agent);
 }

@@ -54,6 +54,8 @@ void agent_leave(struct agent *agent)
     agent->groups = NULL;
     sessions_destroy(agent->sessions);
     agent->sessions = NULL;
+    if (agent->keeper)
+        keeper_end(agent->keeper); // who waits in shared memory and is not ours to kill
     if (!sweep_all(time_now_ms() + SWEEP_MS))
         log_error("processes on %s hang in the kernel and could not be killed",
                   agent->nodes ? agent->nodes[agent->start.here].name : "this host");

@@ -57,6 +57,8 @@ void control_start_pack(struct pack *pack, const struct control_start *start)
     pack_u32(pack, start->node_timeout_ms);
     pack_u32(pack, start->grace_ms);
     pack_str(pack, start->gpus);
+    pack_u64(pack, start->memory_bytes);
+    pack_u64(pack, start->memory_total_bytes);
     pack_u64(pack, start->end_s);
     pack_i32(pack, start->head_group);
     pack_str(pack, start->cwd);
@@ -106,6 +108,8 @@ bool control_start_unpack(struct unpack *unpack, struct control_start *start_out
     start.node_timeout_ms = unpack_u32(unpack);
     start.grace_ms = unpack_u32(unpack);
     start.gpus = unpack_str(unpack);
+    start.memory_bytes = unpack_u64(unpack);
+    start.memory_total_bytes = unpack_u64(unpack);
     start.end_s = unpack_u64(unpack);
     start.head_group = unpack_i32(unpack);
     start.cwd = unpack_str(unpack);

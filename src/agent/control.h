@@ -51,7 +51,8 @@ struct control_start {
     uint32_t fanout;
     uint32_t share_index, share_count; // of the nodes on this host
     uint32_t up_timeout_ms, node_timeout_ms, grace_ms;
-    const char *gpus;           // as declared for all hosts; "": nothing was, or not for this one
+    const char *gpus; // as declared for all hosts; "": nothing was, or not for this one
+    uint64_t memory_bytes, memory_total_bytes; // shared memory of a node, of all; 0: not limited
     uint64_t end_s;             // when the allocation ends, since the epoch; 0: nobody said
     int32_t head_group;         // the process group that the head joins; 0: its own
     const char *cwd;            // of the head

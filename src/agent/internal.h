@@ -9,6 +9,7 @@
 #include "agent/head.h"
 #include "agent/sessions.h"
 #include "group/groups.h"
+#include "keeper/keeper.h"
 #include "net/tree.h"
 #include "place/topo.h"
 
@@ -32,11 +33,14 @@ struct agent {
     struct tree *tree;
     struct sessions *sessions;
     struct groups *groups;
+    struct keeper *keeper;
+    uint8_t data_key[AUTH_KEY_BYTES]; // what processes show each other over the data network
     struct head head;
     struct loop_timer *limit; // of the present phase
     struct loop_later check;  // of the end of stopping
     char *socket_path;        // owned
     char *pmix_program;       // owned
+    char *transport_program;  // owned
     struct control_start start;
     uint8_t *start_bytes; // owned: what `start` points into
     int listen_fd;        // until the tree takes it

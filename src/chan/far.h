@@ -36,11 +36,16 @@ struct far_call { // how a handle behaves
 };
 dragon_err_t far_send(struct far_object *object, const void *data, size_t bytes, uint64_t tag,
                       const struct far_call *how);
+// Of a queue, the value counts as taken by us.
 dragon_err_t far_receive(struct far_object *object, void *buffer, size_t room, bool peek,
                          dragon_message_t *message_out, const struct far_call *how);
 dragon_err_t far_receive_block(struct far_object *object, mem_ref *block_out, void **data_out,
                                dragon_message_t *message_out, const struct far_call *how);
 dragon_err_t far_sync(struct far_object *object, const struct sync_call *call, uint64_t *result_out,
+                      const struct far_call *how);
+
+// Which of DRAGON_POLL_* are there; sends count as possible while some may be on their way.
+dragon_err_t far_poll(struct far_object *object, int events, int *events_out,
                       const struct far_call *how);
 
 // For sets: asks the home node to say when `events` are there, unless it has been asked already; far_events tells what it said.

@@ -2,32 +2,39 @@
 //
 // What a process says to whoever serves the objects of another node: the node's dragon-transport, or, for a channel with a single
 // receiver, the receiver itself. These are active messages: a header as below, and a payload. All numbers are little-endian
-// and unaligned; what follows what is not said is an error of the sender and ends its connection. doc/protocol.md has the
+// and unaligned; what does not follow this is an error of the sender and ends its connection. doc/protocol.md has the
 // same table.
+//
+// A handle is what the asking process calls an object that it has opened on a connection; its sends are numbered from 1 there.
+// Requests and handles are numbers that it does not use again soon, so an answer that is late never meets a new one.
 #ifndef CHAN_PROTO_H
 #define CHAN_PROTO_H
 
 #include "base/base.h"
+#include "mem/proto.h"
 
 enum { CHAN_WIRE_VERSION = 1 };
 
 // name, number, header; then the payload
 #define CHAN_MESSAGES(X)                                                                           \
     X(CU_HELLO, 1, "u32 wire version, u8[32] key, u32 node, u32 process")                          \
-    X(CU_OPEN, 2, "u32 request, u64 object, u8 kind; answered by CU_OPENED")                       \
-    X(CU_LEAVE, 3, "u64 object")                                                                   \
-    X(CU_SEND, 4, "u64 object, u32 number, u8 mode, u64 tag; the message")                         \
-    X(CU_RECEIVE, 5,                                                                               \
-      "u32 request, u64 object, u8 peek, u8 take, u64 room; answered by CU_MESSAGE")               \
-    X(CU_POLL, 6, "u32 request, u64 object, u8 events, u8 wait; answered by CU_ANSWER")            \
-    X(CU_CALL, 7, "u32 request, u64 object, u32 op, u64 a, u64 b, u64 c, u8 wait; CU_ANSWER")      \
+    X(CU_OPEN, 2, "u32 handle, u64 object, u8 kind; answered by CU_OPENED")                        \
+    X(CU_LEAVE, 3, "u32 handle: it is not used any more; what was sent goes in")                   \
+    X(CU_SEND, 4, "u32 handle, u32 number, u64 tag, u8 mode; the message")                         \
+    X(CU_RECEIVE, 5, "u32 handle, u32 request, u64 room, u8 peek, u8 wait; CU_MESSAGE")            \
+    X(CU_POLL, 6, "u32 handle, u32 request, u8 events, u8 wait; CU_ANSWER")                        \
+    X(CU_CALL, 7, "u32 handle, u32 request, u32 op, u64 a, u64 b, u64 c, u8 wait; CU_ANSWER")      \
     X(CU_CANCEL, 8, "u32 request: its answer still comes, once, AGAIN if it was not possible yet") \
-    X(CU_OPENED, 16, "u32 request, i32 error, u32 credits")                                        \
+    X(CU_TAKE_BACK, 9,                                                                             \
+      "u32 handle, u32 number: a send that is answered: AGAIN if it is not in, TIMEOUT if it is")  \
+    X(CU_FLUSH, 10, "u32 handle; answered by CU_CREDIT when all sends before it are in")           \
+    X(CU_OPENED, 16, "u32 handle, i32 error, u32 credits")                                         \
     X(CU_CREDIT, 17,                                                                               \
-      "u64 object, u32 number: all sends up to it are in; i32 error: this one is not")             \
+      "u32 handle, u32 number, i32 error: all sends up to it are in; or this one has an error;"    \
+      " or FULL with one that is in: those after it wait for memory")                              \
     X(CU_MESSAGE, 18, "u32 request, i32 error, u64 tag, u64 bytes; the message")                   \
     X(CU_ANSWER, 19, "u32 request, i32 error, u64 result")                                         \
-    X(CU_MOVED, 20, "u64 object: ask for its route again when nothing is under way")
+    X(CU_MOVED, 20, "u32 handle: ask for its route again when nothing is under way")
 
 enum chan_message {
 #define CHAN_MESSAGE_ENUM(name, number, header) name = number,
@@ -37,8 +44,77 @@ enum chan_message {
 
 enum {
     CHAN_HEADER = 96, // bytes at most
-    CHAN_SMALL =
-        8192, // a message up to here is sent without waiting for its receiver, as long as there are credits
+    CHAN_SMALL = 8192, // a message up to here is sent with its header
+    // One up to here is sent without waiting for its receiver, as long as there are credits.
+    CHAN_COPIED = 512 << 10,
+    CHAN_CREDITS_MOST = 1 << 16,
+};
+
+// Of CU_SEND. One with any of these is answered at once when its fate is known, and so is one above CHAN_COPIED.
+enum {
+    SEND_TELL = 1, // when a receiver has it: mode RECEIVED
+    SEND_TRY = 2,  // now or not at all
+    SEND_MODES = 3,
+};
+
+// The headers. The sizes are checked against what is said above in wire.c.
+#define CHAN_PACKED __attribute__((packed))
+struct CHAN_PACKED cu_hello {
+    uint32_t version;
+    uint8_t key[KEEPER_KEY];
+    uint32_t node, process;
+};
+struct CHAN_PACKED cu_open {
+    uint32_t handle;
+    uint64_t object;
+    uint8_t kind;
+};
+struct CHAN_PACKED cu_handle { // CU_LEAVE, CU_FLUSH, CU_MOVED
+    uint32_t handle;
+};
+struct CHAN_PACKED cu_send {
+    uint32_t handle, number;
+    uint64_t tag;
+    uint8_t mode;
+};
+struct CHAN_PACKED cu_receive {
+    uint32_t handle, request;
+    uint64_t room;
+    uint8_t peek, wait;
+};
+struct CHAN_PACKED cu_poll {
+    uint32_t handle, request;
+    uint8_t events, wait;
+};
+struct CHAN_PACKED cu_call {
+    uint32_t handle, request, op;
+    uint64_t a, b, c;
+    uint8_t wait;
+};
+struct CHAN_PACKED cu_cancel {
+    uint32_t request;
+};
+struct CHAN_PACKED cu_take_back {
+    uint32_t handle, number;
+};
+struct CHAN_PACKED cu_opened {
+    uint32_t handle;
+    int32_t error;
+    uint32_t credits;
+};
+struct CHAN_PACKED cu_credit {
+    uint32_t handle, number;
+    int32_t error;
+};
+struct CHAN_PACKED cu_message {
+    uint32_t request;
+    int32_t error;
+    uint64_t tag, bytes;
+};
+struct CHAN_PACKED cu_answer {
+    uint32_t request;
+    int32_t error;
+    uint64_t result;
 };
 
 #endif

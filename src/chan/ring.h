@@ -8,9 +8,10 @@
 // at it. Positions (head, tail) are lap and index in one word; they only follow what cells say, and whoever finds one behind
 // helps it on.
 //
-//     free(lap) --> writing(lap, slot) --> full(lap) --> reading(lap, slot) --> free(lap + 1)
-//                      |  the writer dies                   |  the reader dies: its message is gone with it
-//                      `-> void(lap) --> free(lap + 1)      `-> free(lap + 1)
+//     free(lap) --> writing(lap, slot) --> full(lap, slot) --> reading(lap, slot) --> free(lap + 1)
+//       |              |  the writer dies                         |  the reader dies: its message is gone with it
+//       |              `-> void(lap) --> free(lap + 1)            `-> free(lap + 1)
+//       `-> end(lap): it was closed, and a receiver has seen that nothing more will come
 //
 // A sender takes the cell at tail by one compare-and-swap of its state, which names the sender; then moves tail on; fills the cell;
 // and publishes it with one store. So whoever dies, at any instruction, has taken a cell in its name or has not, and the
@@ -39,15 +40,13 @@ struct ring {
     struct ring_config config;
     _Atomic uint32_t receiver; // the slot of the single receiver; SLOT_NONE
     uint8_t room0[64 - 40];
-    _Alignas(64) _Atomic uint64_t tail; // where the next message goes
-    _Atomic uint64_t lost;              // messages that were never finished
-    _Alignas(64) _Atomic uint64_t head; // the oldest
-    _Atomic uint64_t done;              // of a queue: values that are done, or lost
-    _Atomic uint64_t lost_tasks; // of a queue: taken by workers that died, since the last join
+    _Alignas(64) _Atomic uint64_t tail;    // where the next message goes
+    _Atomic uint64_t lost;                 // messages that were never finished
+    _Alignas(64) _Atomic uint64_t head;    // the oldest
     _Alignas(64) struct waitset receivers; // who waits for a message
     struct waitset senders;                // for room
     struct waitset joiners;                // of a queue
-    // further fields of a queue are the business of ring.c and queue.c
+    // behind the cells: what a queue has beyond that, see queue.h
 };
 
 struct ring_message {
@@ -55,13 +54,18 @@ struct ring_message {
     uint64_t bytes;
     mem_ref block;   // 0: inline
     uint32_t flags;  // enum ring_flag
-    uint32_t ticket; // of the sender's slot, with RING_TELL
-    uint32_t sender; // slot, as received
+    uint32_t ticket; // with RING_TELL: of the slot `sender`
+    uint32_t
+        sender; // the slot whose `taken` gets the answer; 0 in a push: our own. The slot that pushed is rung.
 };
 
 size_t ring_bytes(const struct object_spec *spec); // 0: makes no sense
 void ring_init(struct ring *ring, uint64_t id, const struct object_spec *spec);
 bool ring_check(const struct ring *ring, size_t bytes);
+
+// For a send in mode RECEIVED, in the name of a slot: a new ticket, and what has come of it: 0, or TAKEN_*.
+uint32_t ring_ticket(struct space *space, uint32_t slot);
+uint32_t ring_taken(struct space *space, uint32_t slot, uint32_t ticket);
 
 // `data` is the inline message, when `block` is 0. AGAIN: full. CLOSED: closed or destroyed. On success a block is no longer ours.
 // Wakes a receiver that sleeps.
@@ -82,9 +86,12 @@ dragon_err_t ring_peek(struct ring *ring, struct space *space, void *buffer, siz
 bool ring_readable(struct ring *ring); // a message is there, or it is closed
 bool ring_writable(struct ring *ring); // there is room, or it is closed
 uint32_t ring_waiting(struct ring *ring);
+// Also those that are being written.
 uint64_t ring_sent(struct ring *ring);
 uint64_t ring_received(struct ring *ring);
 
+void ring_close(struct ring *ring, struct space *space);
+void ring_destroy(struct ring *ring, struct space *space);
 void ring_recover(struct ring *ring, uint32_t dead, struct space *space);
 void ring_drain(struct ring *ring, struct space *space); // frees the blocks of all messages
 

@@ -21,6 +21,10 @@ struct waiter {
     // Does what the network brought, beside data_port_progress: parked sends of a direct receiver. May be NULL.
     void (*on_turn)(void *arg);
     void *arg;
+    // Somebody polls descriptors of ours (channel sets) and has to look again: called when we slept in another call, so that
+    // what rang meanwhile was not for that call alone, and when a watch was answered. May be NULL.
+    void (*on_woken)(void *arg);
+    void *woken_arg;
 };
 
 // What looking has brought lately. One for each thing that is waited for; zeroed at first.

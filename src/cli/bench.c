@@ -5,7 +5,7 @@
 // see bench.h; standard output gets the report and nothing else.
 #include "config.h"
 
-#include "cli/bench.h"
+#include "cli/bench_channel.h"
 #include "cli/options.h"
 #include "cli/private.h"
 
@@ -18,7 +18,8 @@ enum { OPTION_QUICK = 256, OPTION_JSON, OPTION_ONLY, OPTION_MPI_PROGRAM, OPTION_
 
 static const struct bench_word words[] = {
     {"launch", "starting: the runtime, processes, MPI programs; and what it costs idle",
-     bench_launch_parts},
+     bench_launch_parts, 1},
+    {"channel", "messages between processes, on one node and between two", bench_channel_parts, 2},
     {0},
 };
 
@@ -39,8 +40,9 @@ static const char about[] =
     "and highest of the pairs) and what the project aims at.\n\n"
     "  dragon-bench launch                  all about starting programs, some minutes\n"
     "  dragon-bench launch --quick --json   half a minute, for a script\n"
-    "  dragon-bench launch --only spawn     64 and 256 processes as a group, no more\n\n"
-    "WORD is launch. Its parts, for --only:\n"
+    "  dragon-bench launch --only spawn     64 and 256 processes as a group, no more\n"
+    "  dragon-bench channel                 all about messages, some minutes\n\n"
+    "WORD is launch or channel. The parts of launch, for --only:\n"
     "  one-node   a runtime that runs true, from nothing to its end, against\n"
     "             mpiexec -n 1\n"
     "  idle       memory and wake-ups of an agent that has nothing to do\n"
@@ -49,12 +51,24 @@ static const char about[] =
     "  mpi        an MPI hello of 2, 8 and 16 ranks, against mpiexec of the same MPI\n"
     "  plan       plans of 10,000 nodes, computed and weighed, not launched\n"
     "  series     10,000 groups of one rank after another, and 1,000 MPI groups of\n"
-    "             two: rates, memory and descriptors at the beginning and at the end\n\n"
+    "             two: rates, memory and descriptors at the beginning and at the end\n"
+    "The parts of channel:\n"
+    "  latency    8 bytes from process to process, both looking or both sleeping,\n"
+    "             against bare cache lines and futexes\n"
+    "  crowd      the same with four times as many processes as cores\n"
+    "  copy       64 KiB and 1 MiB, copied in and out, against memcpy\n"
+    "  handover   blocks of 4 KiB to 64 MiB, handed over without a copy\n"
+    "  rate       messages a second, of one and four senders and receivers\n"
+    "  idle       wake-ups and time of a process that waits\n"
+    "  nodes      between two nodes, against ucx_perftest\n"
+    "  zmq, nng, mpi\n"
+    "             beside ZeroMQ, nng and Open MPI on one host\n\n"
     "Ratios are times (less is better) or rates (more is better), as the unit says.\n"
     "A busy machine makes all figures worthless: look at the load, of which a warning\n"
-    "is given. Outside a runtime one is started around the command. The exit code is\n"
-    "0 also when aims are missed, 1 when a figure could not be taken (one whose peer\n"
-    "is not installed is skipped), 125 when nothing could be.";
+    "is given. Outside a runtime one is started around the command, for channel one of\n"
+    "two nodes on this host. The exit code is 0 also when aims are missed, 1 when a\n"
+    "figure could not be taken (one whose peer is not installed is skipped), 125 when\n"
+    "nothing could be.";
 
 static bool take_option(void *arg, int id, const char *value, dragon_error_t *error)
 {
@@ -80,7 +94,7 @@ static bool take_option(void *arg, int id, const char *value, dragon_error_t *er
     }
 }
 
-static const char *const operands[] = {"launch", NULL};
+static const char *const operands[] = {"launch", "channel", NULL};
 
 static const struct options command = {
     .command = "dragon-bench",
@@ -114,12 +128,13 @@ static const struct bench_word *parse(struct bench *bench, int argc, char **argv
     options.arg = bench;
     int first = options_parse(&options, argc, argv);
     if (!argv[first])
-        options_refuse(&options, "nothing was given to measure (there is launch)");
+        options_refuse(&options, "nothing was given to measure (there are launch and channel)");
     const struct bench_word *word = find_word(argv[first]);
     if (!word)
-        options_refuse(&options,
-                       "there is nothing to measure by the name of \"%s\" (there is launch)",
-                       argv[first]);
+        options_refuse(
+            &options,
+            "there is nothing to measure by the name of \"%s\" (there are launch and channel)",
+            argv[first]);
     int more = options_parse(&options, argc - first, argv + first);
     if (argv[first + more])
         options_refuse(&options, "too many words: \"%s\"", argv[first + more]);
@@ -151,6 +166,8 @@ static int take_output(void)
 
 static int measure(struct bench *bench, const struct bench_word *word)
 {
+    if (word->nodes > 1)
+        cores_widen();
     machine_report(bench);
     for (const struct bench_part *part = word->parts; part->name; part++)
         if (is_wanted(bench, part))
@@ -164,9 +181,11 @@ int main(int argc, char **argv)
     dragon_error_t error;
     self_fill_streams();
     log_open("dragon-bench", "");
+    if (argc > 1 && strcmp(argv[1], PARTNER_WORD) == 0)
+        return partner_main(argc - 1, argv + 1);
     const struct bench_word *word = parse(&bench, argc, argv);
     if (!is_inside_runtime())
-        return run_privately(argv);
+        return run_privately(argv, word->nodes);
     signal(SIGPIPE, SIG_IGN);
     if (dragon_runtime_attach(&bench.runtime, &error) != DRAGON_OK) {
         log_error("%s", error.text);

@@ -33,9 +33,11 @@ struct bench_part {
 struct bench_word {
     const char *name, *help;
     const struct bench_part *parts; // ends with an empty row
+    int nodes;                      // of the runtime that is started for it
 };
 
-extern const struct bench_part bench_launch_parts[]; // bench_launch.c
+extern const struct bench_part bench_launch_parts[];  // bench_launch.c
+extern const struct bench_part bench_channel_parts[]; // bench_channel.c
 
 // bench_plan.c
 void bench_plan(struct bench *bench);

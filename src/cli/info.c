@@ -8,7 +8,6 @@
 
 #include "cli/info_doctor.h"
 #include "cli/options.h"
-#include "cli/places.h"
 
 #include <errno.h>
 
@@ -131,82 +130,6 @@ static void parse(struct given *given, int argc, char **argv)
         options_refuse(&options, "%s takes no further word: \"%s\"", given->name, given->group);
 }
 
-// ---- which runtime
-
-static void say_dead(const struct found_list *list)
-{
-    for (size_t i = 0; i < list->count; i++)
-        if (list->entries[i].state == FOUND_DEAD)
-            log_notice(
-                "%s is left from a runtime whose dragon-run was killed; remove it with rm -r",
-                list->entries[i].directory);
-}
-
-static int say_none(const struct found_list *list)
-{
-    for (size_t i = 0; i < list->count; i++)
-        if (list->entries[i].state != FOUND_DEAD) {
-            log_error("the runtime in %s: %s", list->entries[i].directory, list->entries[i].text);
-            return INFO_EXIT_OURS;
-        }
-    const char *places[PLACES_LIMIT];
-    char text[300];
-    words_join(places, places_list(places), text, sizeof text);
-    log_error("no runtime of this user runs on this host; start one with dragon-run, or name its "
-              "directory with --runtime (looked in %s)",
-              text);
-    say_dead(list);
-    return INFO_EXIT_NOTHING;
-}
-
-static int say_several(const struct found_list *list)
-{
-    log_error("%zu runtimes of this user run on this host; say which one is meant:", list->up);
-    for (size_t i = 0; i < list->count; i++) {
-        const struct found *found = &list->entries[i];
-        if (found->runtime)
-            fprintf(stderr, "  dragon-info --runtime %s    (%u %s)\n", found->directory,
-                    dragon_runtime_nodes(found->runtime),
-                    dragon_runtime_nodes(found->runtime) == 1 ? "node" : "nodes");
-    }
-    return INFO_EXIT_OURS;
-}
-
-static int find_runtime(dragon_runtime_t **runtime_out)
-{
-    struct found_list list;
-    int code = 0;
-    if (!found_list_fill(&list, NULL)) {
-        log_error("out of memory");
-        code = INFO_EXIT_OURS;
-    } else if (list.up == 0)
-        code = say_none(&list);
-    else if (list.up > 1)
-        code = say_several(&list);
-    for (size_t i = 0; code == 0 && i < list.count; i++)
-        if (list.entries[i].runtime) {
-            *runtime_out = list.entries[i].runtime;
-            list.entries[i].runtime = NULL;
-        }
-    found_list_fini(&list);
-    return code;
-}
-
-static int attach(const struct given *given, dragon_runtime_t **runtime_out)
-{
-    dragon_error_t error;
-    if (!given->path)
-        return find_runtime(runtime_out);
-    char *socket = found_socket(given->path, &error);
-    if (socket && dragon_runtime_attach_to(socket, runtime_out, &error) == DRAGON_OK) {
-        free(socket);
-        return 0;
-    }
-    log_error("%s", error.text);
-    free(socket);
-    return INFO_EXIT_OURS;
-}
-
 // ---- what is shown
 
 // The code, after having said what went wrong: standard output may be a full disk.
@@ -229,9 +152,9 @@ static int show_all_runtimes(const struct given *given)
     else
         code = finish(list.count == 0 || show_runtimes(&list));
     if (code == 0 && list.up == 0)
-        code = say_none(&list);
+        code = found_say_none(&list);
     else if (code == 0)
-        say_dead(&list);
+        found_say_dead(&list);
     found_list_fini(&list);
     return code;
 }
@@ -263,7 +186,7 @@ static int show_runtime(const struct given *given)
     dragon_runtime_t *runtime = NULL;
     dragon_system_t *system = NULL;
     dragon_error_t error;
-    int code = attach(given, &runtime);
+    int code = found_attach(given->path, "dragon-info", &runtime);
     if (code != 0)
         return code;
     if (dragon_system_look(runtime, &system, &error) == DRAGON_OK) {

@@ -5,47 +5,9 @@
 #ifndef CLI_INFO_H
 #define CLI_INFO_H
 
-#include "base/base.h"
+#include "cli/info_find.h"
 
 #include <dragon/dragon.h>
-#include <sys/types.h>
-
-enum { INFO_EXIT_NOTHING = 1, INFO_EXIT_OURS = 125 };
-
-// ---- runtimes of this user on this host (info_find.c)
-
-enum found_state {
-    FOUND_UP,
-    FOUND_DEAD,   // nobody listens: its processes were killed, and could not clean up
-    FOUND_SILENT, // its agent does not answer
-    FOUND_OTHER,  // of another release
-    FOUND_STATES,
-};
-
-struct found {
-    char *directory;           // owned
-    char *socket;              // owned
-    dragon_runtime_t *runtime; // owned; NULL unless UP
-    enum found_state state;
-    time_t since;   // when its socket was made, seconds since 1970
-    char text[512]; // why it is not up
-};
-
-struct found_list {
-    struct found *entries; // owned
-    size_t count;
-    size_t up; // how many of them
-};
-
-// Looks in the places of runtimes, and at `path` (a directory or a socket; NULL: none) too, and tries each. Nodes
-// of one runtime that share this host are one entry, that of the lowest number. False: out of memory.
-bool found_list_fill(struct found_list *list, const char *path);
-void found_list_fini(struct found_list *list);
-const char *found_state_name(enum found_state state);
-
-// The path of the agent's socket for what a user named: a directory or a socket. The caller frees.
-// NULL with the reason.
-char *found_socket(const char *path, dragon_error_t *error);
 
 // ---- who uses what (info_uses.c)
 

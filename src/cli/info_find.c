@@ -5,7 +5,8 @@
 // anybody may make things in /tmp.
 #include "config.h"
 
-#include "cli/info.h"
+#include "cli/info_find.h"
+
 #include "cli/places.h"
 
 #include <dirent.h>

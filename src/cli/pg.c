@@ -257,7 +257,7 @@ static int run_outside(const struct pg_command *command, char **argv)
     }
     if (pg_group_create(command, NULL, NULL, &error) != DRAGON_OK)
         return fail(&run, &error);
-    return run_privately(argv);
+    return run_privately(argv, 1);
 }
 
 static int run_somewhere(const struct pg_command *command, char **argv)

@@ -18,11 +18,13 @@ bool is_inside_runtime(void)
     return path && *path;
 }
 
-int run_privately(char **argv)
+int run_privately(char **argv, int nodes)
 {
     char *self = self_path(), *program = self_beside("dragon-run"), **words = NULL;
-    bool good = self && strv_push(&words, "dragon-run") && strv_push(&words, "--") &&
-                strv_push(&words, self);
+    bool good = self && strv_push(&words, "dragon-run");
+    if (good && nodes > 1)
+        good = strv_push(&words, "--test-hosts") && strv_pushf(&words, "%d", nodes);
+    good = good && strv_push(&words, "--") && strv_push(&words, self);
     for (int i = 1; good && argv[i]; i++)
         good = strv_push(&words, argv[i]);
     if (good)

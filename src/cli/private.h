@@ -9,8 +9,8 @@
 // Whether there is one: DRAGON_RUNTIME is set, and not empty.
 bool is_inside_runtime(void);
 
-// Becomes dragon-run with this very command as its head program. Returns only when that fails, with the
-// exit code, after having said why.
-int run_privately(char **argv);
+// Becomes dragon-run with this very command as its head program, in a runtime of so many nodes on this host. Returns
+// only when that fails, with the exit code, after having said why.
+int run_privately(char **argv, int nodes);
 
 #endif

@@ -21,6 +21,7 @@
 
 enum { EXIT_OURS = 125, NODES_LIMIT = 1 << 16 };
 #define WALLTIME_LIMIT_MS (10 * 366 * UINT64_C(86400000))
+#define MEMORY_LEAST (UINT64_C(2) << 20)
 
 enum {
     OPTION_TEST_HOSTS = 256,
@@ -30,6 +31,8 @@ enum {
     OPTION_GRACE,
     OPTION_FANOUT,
     OPTION_GPUS,
+    OPTION_MEMORY,
+    OPTION_MEMORY_TOTAL,
     OPTION_WALLTIME,
     OPTION_RANK,
     OPTION_SIZE,
@@ -51,6 +54,10 @@ static const struct option_row rows[] = {
     {OPTION_FANOUT, 0, "fanout", "N", "DRAGON_FANOUT", "nodes linked below each node (16)"},
     {OPTION_GPUS, 0, "gpus", "SPEC", "DRAGON_GPUS",
      "the GPUs of a host, where they cannot be found: none, nvidia:4, intel:6.2@0,0,0,1,1,1"},
+    {OPTION_MEMORY, 0, "memory", "SIZE", "DRAGON_MEMORY",
+     "of each node that channels and dictionaries may take: 512M, 8G (what is there)"},
+    {OPTION_MEMORY_TOTAL, 0, "memory-total", "SIZE", "DRAGON_MEMORY_TOTAL",
+     "the same for all nodes together"},
     {OPTION_WALLTIME, 0, "walltime", "TIME", "DRAGON_WALLTIME",
      "the allocation ends in so long, of which --signal of dragon-pg is told; Slurm's is known"},
     {OPTION_RANK, 0, "rank", "R", NULL, "start without a launcher: this is node R"},
@@ -113,6 +120,19 @@ static bool take_walltime(const char *value, uint64_t *ms_out, dragon_error_t *e
     return true;
 }
 
+static bool take_memory(const char *value, uint64_t *bytes_out, dragon_error_t *error)
+{
+    uint64_t bytes;
+    if (!option_size(value, &bytes, error))
+        return false;
+    if (bytes < MEMORY_LEAST) {
+        err_set(error, DRAGON_ERR_INVAL, "shared memory begins with 2M");
+        return false;
+    }
+    *bytes_out = bytes;
+    return true;
+}
+
 static bool take_option(void *arg, int id, const char *value, dragon_error_t *error)
 {
     struct run_options *options = arg;
@@ -132,6 +152,10 @@ static bool take_option(void *arg, int id, const char *value, dragon_error_t *er
         return option_number(value, 1, 1024, &options->fanout, error);
     case OPTION_GPUS:
         return take_gpus(value, &options->gpus, error);
+    case OPTION_MEMORY:
+        return take_memory(value, &options->memory_bytes, error);
+    case OPTION_MEMORY_TOTAL:
+        return take_memory(value, &options->memory_total_bytes, error);
     case OPTION_WALLTIME:
         return take_walltime(value, &options->walltime_ms, error);
     case OPTION_RANK:

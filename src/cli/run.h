@@ -14,10 +14,11 @@
 #include <sys/types.h>
 
 struct run_options {
-    long long test_hosts; // 0: not asked for
-    const char *network;  // "" : not chosen
-    const char *gpus;     // as declared; "": they are looked for
-    uint64_t walltime_ms; // until the allocation ends; 0: not said
+    long long test_hosts;                      // 0: not asked for
+    const char *network;                       // "" : not chosen
+    const char *gpus;                          // as declared; "": they are looked for
+    uint64_t walltime_ms;                      // until the allocation ends; 0: not said
+    uint64_t memory_bytes, memory_total_bytes; // shared; 0: not limited
     uint64_t up_timeout_ms, node_timeout_ms, grace_ms;
     long long fanout;
     long long rank, size; // -1: not given

@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BLOB_MAGIC = 0x4e475244, WIRE_VERSION = 3, NAME_BYTES = 8, STEM_BYTES = 16, WORD_ROOM = 48 };
+enum { BLOB_MAGIC = 0x4e475244, WIRE_VERSION = 4, NAME_BYTES = 8, STEM_BYTES = 16, WORD_ROOM = 48 };
 
 struct offer {
     const char *release;
@@ -30,6 +30,7 @@ struct offer {
     const char *name, *stem;
     uint64_t end_s;
     const char *gpus;
+    uint64_t memory_bytes, memory_total_bytes;
     uint32_t fanout, node_timeout_ms, grace_ms;
 };
 
@@ -82,6 +83,8 @@ static void offer_pack(struct pack *pack, const struct run *run)
     pack_str(pack, stem);
     pack_u64(pack, run->end_s);
     pack_str(pack, run->options.gpus);
+    pack_u64(pack, run->options.memory_bytes);
+    pack_u64(pack, run->options.memory_total_bytes);
     pack_u32(pack, (uint32_t)run->options.fanout);
     pack_u32(pack, (uint32_t)run->options.node_timeout_ms);
     pack_u32(pack, (uint32_t)run->options.grace_ms);
@@ -114,6 +117,8 @@ static dragon_err_t offer_read(const struct boot_blob *blob, uint32_t rank, stru
     offer.stem = unpack_str(&unpack);
     offer.end_s = unpack_u64(&unpack);
     offer.gpus = unpack_str(&unpack);
+    offer.memory_bytes = unpack_u64(&unpack);
+    offer.memory_total_bytes = unpack_u64(&unpack);
     offer.fanout = unpack_u32(&unpack);
     offer.node_timeout_ms = unpack_u32(&unpack);
     offer.grace_ms = unpack_u32(&unpack);
@@ -271,6 +276,8 @@ static bool send_start(struct run *run, const struct offer *offers,
         .node_timeout_ms = offers[0].node_timeout_ms,
         .grace_ms = offers[0].grace_ms,
         .gpus = *run->options.gpus ? "" : offers[0].gpus,
+        .memory_bytes = offers[0].memory_bytes,
+        .memory_total_bytes = offers[0].memory_total_bytes,
         .end_s = offers[0].end_s,
         .head_group = run->foreground ? getpgrp() : 0,
         .cwd = cwd,

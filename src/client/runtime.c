@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "client/group.h"
+#include "client/shared.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -248,6 +249,7 @@ void dragon_runtime_detach(dragon_runtime_t *runtime)
     struct run *run, *next_run;
     if (!runtime)
         return;
+    shared_destroy(runtime->shared);
     link_destroy(runtime->link);
     runtime->link = NULL;
     HASH_ITER (hh, runtime->requests, request, next_request)

@@ -42,8 +42,9 @@ struct dragon_runtime {
         uint32_t rank;
         bool open; // the last that it wrote was no end of a line
     } err_line;
-    struct sink out, err; // of all groups, so that their lines do not mix
-    uint32_t writers;     // groups that use them; 0: they are not open
+    struct sink out, err;  // of all groups, so that their lines do not mix
+    uint32_t writers;      // groups that use them; 0: they are not open
+    struct shared *shared; // owned: NULL: nothing of shared memory was used yet
 };
 
 void runtime_send(struct dragon_runtime *runtime, uint16_t type, struct pack *body);

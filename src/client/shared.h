@@ -13,15 +13,37 @@
 struct shared {
     struct space *space;
     struct waiter waiter;
-    struct far *far; // NULL: not needed yet
-    uint32_t handles;
+    struct far *far;             // NULL: not needed yet
+    uint32_t handles;            // that use it
+    bool abandoned;              // the runtime handle is gone: the last of them ends it
+    uint32_t forks;              // shared_forks when it was made
+    struct shared_block *blocks; // owned by memory.c: shared ones that this process holds
+    struct claim *claims;        // owned by channel_claim.c: of which it is the single receiver
+    struct dragon_channel_set *asleep; // of channel_poll.c: sets whose descriptors are polled
 };
+
+// Grows in a child made by fork, where nothing of this may be touched.
+extern _Atomic uint32_t shared_forks;
+static inline bool shared_is_ours(const struct shared *shared)
+{
+    return shared->forks == atomic_load_explicit(&shared_forks, memory_order_relaxed);
+}
 
 // Of the runtime handle, made with the first call. PEER, TIMEOUT, NOMEM, PROTO.
 dragon_err_t shared_get(struct dragon_runtime *runtime, struct shared **shared_out,
                         dragon_error_t *error);
 dragon_err_t shared_far(struct shared *shared, struct far **far_out, dragon_error_t *error);
-void shared_destroy(struct shared *shared); // by dragon_runtime_detach; NULL is fine
+void shared_destroy(struct shared *shared);            // by dragon_runtime_detach; NULL is fine
+void shared_unref(struct shared *shared);              // a handle is gone
+dragon_err_t shared_err_forked(dragon_error_t *error); // STATE
+dragon_err_t shared_err_answer(
+    dragon_error_t *error); // PROTO: the keeper's answer is not understood
+
+// memory.c
+void shared_blocks_forget(struct shared *shared);
+// INVAL: the spec makes no sense. NULL: of any kind.
+dragon_err_t memory_kind(const dragon_memory_spec_t *spec, struct segment_kind *kind_out,
+                         dragon_error_t *error);
 
 struct handle {
     struct dragon_runtime *runtime; // borrowed
@@ -35,6 +57,12 @@ struct handle {
     struct spin spin;
     char *descriptor; // owned
 };
+
+// Else every call with it is STATE.
+static inline bool handle_is_ours(const struct handle *handle)
+{
+    return shared_is_ours(handle->shared);
+}
 
 // `node` DRAGON_HERE or a number. Into memory of the caller, which is its own again after handle_leave or handle_end.
 dragon_err_t handle_create(struct handle *handle, struct dragon_runtime *runtime, int node,
@@ -56,8 +84,16 @@ dragon_err_t handle_far(struct handle *handle, struct far_object **far_out);
 dragon_err_t handle_sync(struct handle *handle, const struct sync_call *call, uint64_t *result_out,
                          int timeout_ms);
 
-// "dragon-KIND:RUNTIME:NODE:ID" with the kind's name. Exactly what handle descriptors look like, else INVAL.
-dragon_err_t descriptor_read(const char *text, enum object_kind kind, const char *runtime,
-                             uint32_t *node_out, uint64_t *id_out, dragon_error_t *error);
+// descriptor.c: "dragon-WHAT:RUNTIME:NUMBER:..."; of objects WHAT is the name of the kind, and the numbers are its node and id.
+enum { OBJECT_NUMBERS = 2 };
+// The caller frees it. NULL: out of memory.
+char *descriptor_write(const char *what, const char *runtime, const uint64_t *numbers,
+                       size_t count);
+// Exactly what descriptor_write writes: else INVAL, or NOT_FOUND: of another runtime.
+dragon_err_t descriptor_read(const char *text, const char *what, const char *runtime,
+                             uint64_t *numbers_out, size_t count, dragon_error_t *error);
+// Whether it names an object of this runtime, of any kind.
+bool descriptor_find_object(const char *text, const char *runtime, uint32_t *node_out,
+                            uint64_t *id_out);
 
 #endif

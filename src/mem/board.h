@@ -36,10 +36,12 @@ struct slot {               // a cache line
     _Atomic uint32_t sleep; // enum bell_sleep
     // The answer to its latest send in mode RECEIVED: ticket << 32 | 1 received, 2 the receiver died.
     _Atomic uint64_t taken;
-    _Atomic uint32_t
-        generation; // grows when it is given out, so that kept eventfds can be told old
+    // Grows when it is given out, so that kept eventfds can be told old. 0: it never was.
+    _Atomic uint32_t generation;
     _Atomic uint32_t pid;
-    uint8_t room[64 - 24];
+    // Of its latest send in mode RECEIVED. It only grows, also from one process to the next, so that a late answer is known.
+    _Atomic uint32_t ticket;
+    uint8_t room[64 - 28];
 };
 _Static_assert(sizeof(struct slot) == 64, "a slot is a cache line");
 
@@ -58,6 +60,7 @@ static inline size_t board_bytes(void)
     return sizeof(struct board);
 }
 
+// In zeroed memory.
 void board_init(struct board *board, uint32_t node);
 // What came from elsewhere is a board of ours.
 bool board_check(const struct board *board, size_t bytes);

@@ -2,7 +2,8 @@
 //
 // What a process and the keeper of its node say to each other, over a Unix socket of packets (SOCK_SEQPACKET) beside
 // the agent's: one packet is one message, so descriptors travel with the message they belong to. A process asks, one thing at a
-// time; each is answered once by KC_ANSWER with its number. doc/protocol.md has the same table.
+// time; each is answered once by KC_ANSWER with its number. A packet is the u16 number of its message, and the body.
+// doc/protocol.md has the same table.
 #ifndef MEM_PROTO_H
 #define MEM_PROTO_H
 
@@ -10,9 +11,11 @@
 
 enum {
     KEEPER_WIRE_VERSION = 1,
-    KEEPER_PACKET = 64 << 10, // a message at most
-    KEEPER_TEXT = 4095,       // of what a name stands for
-    KEEPER_ANSWER_MS = 10000, // for what does not wait
+    KEEPER_PACKET = 64 << 10,  // bytes of a message at most
+    KEEPER_FDS = 2,            // descriptors with it at most
+    KEEPER_ADDRESS = 16 << 10, // of who serves objects, at most
+    KEEPER_TEXT = 4095,        // of what a name stands for
+    KEEPER_ANSWER_MS = 10000,  // for what does not wait
 };
 #define KEEPER_SOCKET "data.sock" // in the directory of the agent's socket
 
@@ -54,7 +57,7 @@ enum keeper_role { ROLE_PROCESS, ROLE_TRANSPORT, KEEPER_ROLES };
 
 // The welcome: u32 wire version, text release, u32 node, u32 nodes, u32 slot, bytes key, text name of the runtime; with the
 // descriptors of the board and of the slot's eventfd. `key` is what processes of the runtime show each other over the
-// network before anything else.
+// network before anything else. It answers request 0; an error tells another wire version apart from no room.
 enum { KEEPER_KEY = 32 };
 
 enum object_kind {
@@ -68,11 +71,18 @@ enum object_kind {
     OBJECT_VALUE,
     OBJECT_KINDS,
 };
+extern const char *const keeper_message_names[KC_ANSWER + 1];
 extern const char *const object_kind_names[OBJECT_KINDS]; // "channel" and so on, as in descriptors
+
+enum object_single {
+    SINGLE_NO,
+    SINGLE_ONE, // one receiver, until it leaves or dies
+    SINGLE_END, // and with its death the object ends
+};
 
 struct object_spec {
     uint8_t kind;   // enum object_kind
-    uint8_t single; // channel, queue: one receiver
+    uint8_t single; // channel, queue: enum object_single
     uint8_t owned;  // it ends with the process that made it
     uint8_t huge;   // of its memory
     int32_t numa;   //

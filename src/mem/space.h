@@ -31,11 +31,12 @@ static inline mem_ref ref_make(uint32_t segment, uint64_t offset)
     return (uint64_t)segment << 48 | offset; // segments are numbered from 1
 }
 
-struct mapped {    // a segment
-    uint8_t *base; // NULL: not mapped
+struct mapped { // a segment
+    uint32_t number;
+    uint8_t *base;
     size_t bytes;
     struct segment_kind kind;
-    struct heap_hint hint;
+    struct heap heap; // our view of it
 };
 
 // Where segments, growth and bells come from: the keeper over its socket, or, in the keeper itself and in tests, tables.
@@ -46,26 +47,38 @@ struct space_source {
     // A segment of that kind with room for such a block was added, or has been already.
     dragon_err_t (*grow)(void *arg, size_t block_bytes, struct segment_kind kind,
                          uint32_t *number_out, dragon_error_t *error);
-    int (*bell)(void *arg, uint32_t slot, uint32_t *generation_out); // its eventfd; -1: none
+    // The eventfd of a slot, the caller's then; -1: none.
+    int (*bell)(void *arg, uint32_t slot, uint32_t *generation_out);
+};
+
+struct kept_bell { // somebody's eventfd
+    uint32_t slot, generation;
+    int fd; // owned
 };
 
 struct space {
     struct board *board;
-    struct slot *own; // our slot on it
-    uint32_t slot;    // its number
+    size_t board_mapped; // bytes of it, which are unmapped with the space; 0: it is borrowed
+    struct slot *own;    // our slot on it
+    uint32_t slot;       // its number
     uint32_t node, nodes;
-    struct mapped *segments; // owned, by number
+    struct mapped **segments; // owned, by number; NULL: not mapped
     uint32_t segment_room;
+    struct mapped **places; // owned: the mapped ones by address
+    uint32_t place_count;
+    uint32_t recent; // the number of the segment that had room last; 0
     const struct space_source *source;
     void *source_arg;
     int bell_fd;             // owned: our eventfd
-    struct kept_bell *bells; // owned: others' eventfds
-    uint32_t bell_count;
+    struct kept_bell *bells; // owned: the latest that were needed
+    uint32_t bell_count, bell_next;
     uint8_t key[KEEPER_KEY];
     char *runtime; // owned: its name
     // of a space with a keeper
-    int keeper_fd; // -1: none, or lost
+    int keeper_fd; // owned; -1: none. At its end when the keeper is gone
     uint32_t last_request;
+    uint8_t *packet; // owned: the latest answer
+    bool lost;       // the keeper is gone, or has sent what is no answer
 };
 
 // Connects to the keeper whose socket is beside the agent's at `agent_path`.

@@ -30,6 +30,13 @@ void auth_random(void *bytes, size_t length)
     randombytes_buf(bytes, length);
 }
 
+void auth_derive(const uint8_t secret[AUTH_SECRET_BYTES], const char *purpose,
+                 uint8_t key_out[AUTH_KEY_BYTES])
+{
+    _Static_assert(AUTH_KEY_BYTES == crypto_auth_BYTES, "a key is one hash");
+    crypto_auth(key_out, (const uint8_t *)purpose, strlen(purpose), secret);
+}
+
 void auth_start(struct auth *auth, const uint8_t secret[AUTH_SECRET_BYTES], const char *purpose)
 {
     memset(auth, 0, sizeof *auth);

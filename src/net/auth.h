@@ -37,6 +37,11 @@ struct auth {
 bool auth_open(void);
 void auth_random(void *bytes, size_t length);
 
+// Another key, for `purpose`: who knows the secret can make it, and it does not tell the secret.
+enum { AUTH_KEY_BYTES = 32 };
+void auth_derive(const uint8_t secret[AUTH_SECRET_BYTES], const char *purpose,
+                 uint8_t key_out[AUTH_KEY_BYTES]);
+
 void auth_start(struct auth *auth, const uint8_t secret[AUTH_SECRET_BYTES], const char *purpose);
 void auth_fini(struct auth *auth); // forgets the secret
 

@@ -42,7 +42,7 @@ const void *data_port_address(const struct data_port *port,
                               size_t *length_out);   // of ours, for others to connect to
 unsigned data_port_progress(struct data_port *port); // 0: there was nothing to do
 int data_port_fd(const struct data_port *port);      // readable when there is, after:
-bool data_port_arm(struct data_port *port); // false: there is already; progress, and try again
+bool data_port_arm(struct data_port *port); // false: there may be already; progress, and try again
 bool data_port_idle(
     const struct data_port *port); // nothing that was sent or received is unfinished
 

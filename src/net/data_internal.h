@@ -50,6 +50,8 @@ struct data_port {
     struct data_sockets sockets;
     struct pack address;
     bool ending;
+    bool
+        is_busy; // UCX was given something, or found something to do, since the latest turn that found nothing
     struct data_peer *peers;               // owned: all
     struct data_peer *by_endpoint;         // those that have one
     struct data_peer *recent;              // of the last message

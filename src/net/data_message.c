@@ -67,6 +67,7 @@ dragon_err_t message_send(struct data_peer *peer, unsigned id, const void *heade
 {
     if (peer->lost)
         return DRAGON_ERR_PEER;
+    peer->port->is_busy = true;
     if (!on_sent) {
         dragon_err_t err = send_at_once(peer, id, header, header_bytes, payload, bytes);
         if (err != DRAGON_ERR_AGAIN)
@@ -157,6 +158,7 @@ void incoming_drop(struct data_request *request)
         port->arriving = NULL;
     else
         port->ucx->ucp_am_data_release(port->worker, request->descriptor);
+    port->is_busy = true;
     request->descriptor = NULL;
 }
 
@@ -180,6 +182,7 @@ dragon_err_t data_receive(struct data_port *port, void *incoming, void *buffer, 
     };
     void *descriptor = request->descriptor;
     request->descriptor = NULL;
+    port->is_busy = true;
     ucs_status_ptr_t receiving =
         port->ucx->ucp_am_recv_data_nbx(port->worker, descriptor, buffer, request->bytes, &param);
     if (!UCS_PTR_IS_PTR(receiving))

@@ -225,6 +225,7 @@ unsigned data_port_progress(struct data_port *port)
     }
     if (port->touched)
         count += settle_peers(port);
+    port->is_busy = count > 0;
     return count;
 }
 
@@ -235,7 +236,8 @@ int data_port_fd(const struct data_port *port)
 
 bool data_port_arm(struct data_port *port)
 {
-    if (port->done || port->touched)
+    // UCX may not wake us for what it has begun: only a turn that found nothing may be followed by sleep.
+    if (port->is_busy || port->done || port->touched)
         return false;
     return port->ucx->ucp_worker_arm(port->worker) == UCS_OK;
 }

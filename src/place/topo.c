@@ -178,8 +178,9 @@ static void describe_core(const struct topo *topo, hwloc_obj_t object, struct nu
     hwloc_bitmap_foreach_end();
 }
 
-static bool describe_cores(const struct topo *topo, uint32_t first, struct machine *machine)
+static bool describe_cores(const struct topo *topo, uint32_t first, struct topo_share *share)
 {
+    struct machine *machine = &share->machine;
     struct numbering *numbering = calloc(1, sizeof *numbering);
     machine->cores = calloc(machine->core_count, sizeof *machine->cores);
     if (!numbering || !machine->cores) {
@@ -192,6 +193,8 @@ static bool describe_cores(const struct topo *topo, uint32_t first, struct machi
         machine->thread_count += machine->cores[i].thread_count;
     }
     machine->numa_count = numbering->numas.count;
+    for (uint32_t i = 0; i < TOPO_NUMAS && i < machine->numa_count; i++)
+        share->numas[i] = topo->real ? (int)numbering->numas.keys[i] : -1;
     machine->l3_count = numbering->l3s.count;
     machine->socket_count = numbering->sockets.count;
     free(numbering);
@@ -240,7 +243,7 @@ dragon_err_t topo_take_share(const struct topo *topo, uint32_t index, uint32_t c
     share.machine.core_count = plan_divide_cores(topo->cores, index, count, &first);
     share.machine.memory_bytes = hwloc_get_root_obj(topo->topology)->total_memory / count;
     hwloc_bitmap_t set = cores_set(topo, first, share.machine.core_count);
-    if (!set || !describe_cores(topo, first, &share.machine) ||
+    if (!set || !describe_cores(topo, first, &share) ||
         !describe_gpus(topo, index, count, first, &share.machine)) {
         machine_fini(&share.machine);
         hwloc_bitmap_free(set);

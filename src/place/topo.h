@@ -8,10 +8,14 @@
 
 struct topo;
 
+enum { TOPO_NUMAS = 64 }; // more of a node are not told apart where memory is asked for
+
 struct topo_share {
     struct machine machine; // owned
     char cpuset[512];       // its hardware threads as a list, "0-3,8-11"; "" when too long to say
     bool held;              // this process, and what it starts, may use exactly these
+    // The system's numbers of its NUMA nodes, in the order of the machine's; -1: made up
+    int numas[TOPO_NUMAS];
 };
 
 // Takes this process out of any binding that a launcher gave it (to every core the host allows), and

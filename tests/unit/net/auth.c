@@ -353,3 +353,18 @@ Test(net_handshake, cancel_closes_the_socket)
     close(pair[0]);
     loop_destroy(loop);
 }
+
+Test(auth, a_derived_key_depends_on_secret_and_purpose)
+{
+    uint8_t secret[AUTH_SECRET_BYTES] = {1}, other[AUTH_SECRET_BYTES] = {2};
+    uint8_t first[AUTH_KEY_BYTES], again[AUTH_KEY_BYTES], different[AUTH_KEY_BYTES];
+    cr_assert(auth_open());
+    auth_derive(secret, "data", first);
+    auth_derive(secret, "data", again);
+    cr_assert_arr_eq(first, again, sizeof first);
+    cr_assert_arr_neq(first, secret, sizeof first);
+    auth_derive(secret, "else", different);
+    cr_assert_arr_neq(first, different, sizeof first);
+    auth_derive(other, "data", different);
+    cr_assert_arr_neq(first, different, sizeof first);
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What the files far*.c share.
+//
+//     far --- peers: connections to who serves         (far_peer.c)
+//      |        one for each address; the transport of a node is kept, others go with their last way
+//      |--- objects, each with two ways to it           (far_peer.c, far_send.c)
+//      |        home: the transport of its node; direct: the single receiver, for sends only
+//      `--- requests: what is asked and not answered    (far_ask.c)
+//
+// A way has a handle on its connection, and numbers its sends. Whatever is lost is told to the call that waits for it, or put down
+// in the object for the next one.
+#ifndef CHAN_FAR_PARTS_H
+#define CHAN_FAR_PARTS_H
+
+#include "chan/far.h"
+#include "chan/ids.h"
+#include "chan/wire.h"
+
+enum {
+    FAR_ANSWER_MS = 10000, // for what is answered at once
+    FAR_CANCEL_MS = 5000,  // for the answer to what was cancelled; then the connection counts as lost
+};
+
+struct far_peer {
+    struct wire_peer wire; // first
+    struct far *far;       // borrowed
+    struct data_peer *data;
+    struct far_peer *next, *prev;
+    uint32_t node;
+    bool transport;
+    uint32_t ways; // that use it
+    size_t address_bytes;
+    uint8_t address[];
+};
+
+struct far_way {
+    struct far_object *object; // borrowed
+    struct far_peer *peer;     // NULL: there is none
+    uint32_t handle;
+    bool open;  // it was opened well
+    bool known; // the answer to CU_OPEN is here: `answer`
+    bool moved; // the route is to be asked for again
+    bool flush; // CU_FLUSH was sent, and nothing since
+    uint32_t credits;
+    uint32_t sent, acked; // numbers
+    uint32_t move_at;     // the number from which on moving is tried again
+    size_t copied_bytes;  // of sends whose copies the network still reads
+    bool full;            // the other side has no memory for what is under way
+    // The send that a call waits for.
+    bool awaited;
+    uint32_t number;
+    dragon_err_t answer;
+};
+
+struct far_request {
+    struct far *far;
+    struct far_peer *peer;
+    uint32_t id;
+    bool done;
+    bool moving; // its payload is
+    bool watch;  // a set waits for it, not a call
+    dragon_err_t err;
+    void *buffer;
+    size_t room;
+    uint64_t tag, bytes, result;
+};
+
+struct far_object {
+    struct far *far; // borrowed
+    struct far_object *next, *prev;
+    uint32_t node;
+    uint64_t id;
+    struct object_spec spec;
+    struct far_way home, direct;
+    dragon_err_t failed; // what the next call says, once
+    struct spin spin;
+    int watched;              // events that a set waits for
+    struct far_request watch; // its id is 0: not asked
+    size_t block_bytes;       // what was received last into a block
+};
+
+// A copy of a message that the network reads from until it is sent.
+struct far_copy {
+    struct far *far;
+    struct far_copy *next; // of the spare ones
+    uint32_t handle;       // of its way
+    uint32_t kind;         // its room is FAR_COPY_LEAST << kind
+    size_t bytes;
+    uint8_t data[];
+};
+enum { FAR_COPY_LEAST = 16 << 10, FAR_COPY_KINDS = 6, FAR_COPIES_MOST = 2 << 20 };
+_Static_assert(FAR_COPY_LEAST << (FAR_COPY_KINDS - 1) == CHAN_COPIED, "any fits");
+
+struct far {
+    struct waiter *waiter; // borrowed
+    struct data_port *port;
+    struct far_peer *peers;     // owned
+    struct far_object *objects; // owned
+    struct ids ways, requests;
+    struct serve *serve; // owned; NULL: we serve nothing
+    struct far_copy *spare[FAR_COPY_KINDS]; // owned
+    size_t spare_bytes;
+};
+
+// ---- far.c
+
+// wait_for, for something that the network brings.
+dragon_err_t far_wait(struct far *far, bool (*ready)(void *arg), void *arg, dragon_wait_t mode,
+                      struct spin *spin, int64_t deadline_ns);
+int64_t far_deadline(int64_t ms); // so many from now
+static inline void far_woken(struct far *far) // something that a set waits for
+{
+    if (far->waiter->on_woken)
+        far->waiter->on_woken(far->waiter->woken_arg);
+}
+// The error of an earlier send, once.
+dragon_err_t far_take_failed(struct far_object *object);
+
+// ---- far_peer.c
+
+// Everything that it was asked and did not answer gets PEER. It is gone.
+void far_peer_lost(struct far_peer *peer);
+void far_peer_send(struct far_peer *peer, uint8_t type, const void *header, size_t bytes);
+dragon_err_t far_home(struct far_object *object, dragon_error_t *error); // opens it, if it is not
+// Where a send goes now.
+dragon_err_t far_send_way(struct far_object *object, const struct far_call *how,
+                          struct far_way **way_out);
+void far_way_leave(struct far_way *way);
+void far_on_opened(struct far *far, struct far_peer *peer, const struct cu_opened *opened);
+void far_on_moved(struct far *far, struct far_peer *peer, const struct cu_handle *moved);
+
+// ---- far_send.c
+
+// The way is gone: what was not acknowledged is lost.
+void far_sends_lost(struct far_way *way);
+bool far_way_drained(void *way); // an awaited's `ready`: nothing is under way
+// Waits for that.
+dragon_err_t far_drain(struct far_way *way, dragon_wait_t mode, int64_t deadline_ns);
+bool far_can_send(const struct far_object *object);
+void far_copies_fini(struct far *far);
+void far_on_credit(struct far *far, struct far_peer *peer, const struct cu_credit *credit);
+
+// ---- far_ask.c
+
+void far_requests_lost(struct far *far, struct far_peer *peer);
+void far_on_message_header(struct far *far, struct far_peer *peer, const struct cu_message *header,
+                           struct data_message *message);
+void far_on_answer(struct far *far, struct far_peer *peer, const struct cu_answer *answer);
+
+#endif

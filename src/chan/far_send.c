@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Sends. A message up to CHAN_COPIED is copied and on its way, and uses up a credit until CU_CREDIT says that it is in. One that is
+// answered, because it is larger, or in mode RECEIVED, is waited for: the answer is the result of the call.
+//
+// When the deadline of an answered one is over it is taken back. That crosses with its answer on the way, so the one answer
+// that comes is what counts: nothing is lost in between.
+#include "config.h"
+
+#include "chan/far_parts.h"
+
+#include <stdlib.h>
+
+static uint32_t under_way(const struct far_way *way)
+{
+    return way->sent - way->acked;
+}
+
+bool far_way_drained(void *arg)
+{
+    const struct far_way *way = arg;
+    return !way->open || under_way(way) == 0;
+}
+
+// A message that is to be sent, as soon as there are credits and room for a copy of it.
+struct sending {
+    struct far_way *way;
+    size_t copy_bytes; // 0: none is made
+};
+
+static bool may_send(void *arg)
+{
+    const struct sending *sending = arg;
+    const struct far_way *way = sending->way;
+    if (!way->open)
+        return true; // it is lost
+    bool room = way->copied_bytes == 0 || sending->copy_bytes == 0 ||
+                way->copied_bytes + sending->copy_bytes <= FAR_COPIES_MOST;
+    return room && under_way(way) < way->credits;
+}
+
+static bool way_answered(void *arg)
+{
+    const struct far_way *way = arg;
+    return !way->awaited;
+}
+
+void far_sends_lost(struct far_way *way)
+{
+    // The call that waits for an answer tells it.
+    if (way->open && under_way(way) > 0 && !way->awaited)
+        way->object->failed = DRAGON_ERR_PEER;
+}
+
+bool far_can_send(const struct far_object *object)
+{
+    const struct far_way *way = object->direct.open ? &object->direct : &object->home;
+    return !way->open || under_way(way) < way->credits;
+}
+
+void far_on_credit(struct far *far, struct far_peer *peer, const struct cu_credit *credit)
+{
+    struct far_way *way = ids_find(&far->ways, credit->handle);
+    if (!way || way->peer != peer)
+        return;
+    if (wire_after(credit->number, way->sent)) { // it was never sent
+        far_peer_lost(peer);
+        return;
+    }
+    if (credit->error == DRAGON_OK) {
+        way->full = false;
+        if (wire_after(credit->number, way->acked))
+            way->acked = credit->number;
+        if (way->awaited && !wire_after(way->number, credit->number)) {
+            way->awaited = false;
+            way->answer = DRAGON_OK;
+        }
+    } else if (way->awaited && way->number == credit->number) {
+        way->awaited = false;
+        way->answer = (dragon_err_t)credit->error;
+    } else if (credit->error == DRAGON_ERR_FULL && !wire_after(credit->number, way->acked)) {
+        way->full = true;
+    } else {
+        way->object->failed = (dragon_err_t)credit->error;
+    }
+    if (way->object->watched & DRAGON_POLL_SEND)
+        far_woken(far);
+}
+
+dragon_err_t far_drain(struct far_way *way, dragon_wait_t mode, int64_t deadline_ns)
+{
+    struct far_object *object = way->object;
+    if (!far_way_drained(way)) {
+        struct cu_handle flush = {.handle = way->handle};
+        far_peer_send(way->peer, CU_FLUSH, &flush, sizeof flush);
+        dragon_err_t err =
+            far_wait(object->far, far_way_drained, way, mode, &object->spin, deadline_ns);
+        if (err != DRAGON_OK)
+            return err;
+    }
+    return far_take_failed(object);
+}
+
+static dragon_err_t timed_out(const struct far_call *how)
+{
+    return how->deadline_ns == 0 ? DRAGON_ERR_AGAIN : DRAGON_ERR_TIMEOUT;
+}
+
+// ---- copies
+
+static uint32_t copy_kind(size_t bytes)
+{
+    uint32_t kind = 0;
+    while ((size_t)FAR_COPY_LEAST << kind < bytes)
+        kind++;
+    return kind;
+}
+
+static size_t copy_room(uint32_t kind)
+{
+    return (size_t)FAR_COPY_LEAST << kind;
+}
+
+static struct far_copy *copy_take(struct far *far, const void *data, size_t bytes)
+{
+    uint32_t kind = copy_kind(bytes);
+    struct far_copy *copy = far->spare[kind];
+    if (copy) {
+        far->spare[kind] = copy->next;
+        far->spare_bytes -= copy_room(kind);
+    } else if (!(copy = malloc(sizeof *copy + copy_room(kind)))) {
+        return NULL;
+    }
+    copy->far = far;
+    copy->kind = kind;
+    copy->bytes = bytes;
+    memcpy(copy->data, data, bytes);
+    return copy;
+}
+
+static void copy_give_back(struct far *far, struct far_copy *copy)
+{
+    if (far->spare_bytes + copy_room(copy->kind) > 2 * FAR_COPIES_MOST) {
+        free(copy);
+        return;
+    }
+    copy->next = far->spare[copy->kind];
+    far->spare[copy->kind] = copy;
+    far->spare_bytes += copy_room(copy->kind);
+}
+
+void far_copies_fini(struct far *far)
+{
+    for (uint32_t kind = 0; kind < FAR_COPY_KINDS; kind++) {
+        while (far->spare[kind]) {
+            struct far_copy *copy = far->spare[kind];
+            far->spare[kind] = copy->next;
+            free(copy);
+        }
+    }
+}
+
+static void on_copy_sent(void *arg, dragon_err_t err)
+{
+    (void)err; // a loss is told otherwise
+    struct far_copy *copy = arg;
+    struct far *far = copy->far;
+    struct far_way *way = ids_find(&far->ways, copy->handle);
+    if (way)
+        way->copied_bytes -= copy->bytes;
+    copy_give_back(far, copy);
+}
+
+// ---- answered sends
+
+// The caller's bytes, while the network moves them.
+struct moving {
+    bool done;
+};
+
+static void on_sent(void *arg, dragon_err_t err)
+{
+    (void)err; // a loss is told otherwise
+    ((struct moving *)arg)->done = true;
+}
+
+static bool moving_done(void *arg)
+{
+    return ((struct moving *)arg)->done;
+}
+
+// For an answer that does not come: the connection counts as lost.
+static void give_up(struct far_way *way)
+{
+    if (way->awaited)
+        far_peer_lost(way->peer);
+}
+
+static dragon_err_t send_answered(struct far_way *way, const struct cu_send *header,
+                                  const void *data, size_t bytes, const struct far_call *how)
+{
+    struct far_object *object = way->object;
+    struct far *far = object->far;
+    struct moving moving = {.done = bytes <= CHAN_SMALL};
+    way->awaited = true;
+    way->number = header->number;
+    dragon_err_t err = data_send(way->peer->data, CU_SEND, header, sizeof *header, data, bytes,
+                                 moving.done ? NULL : on_sent, &moving);
+    if (err != DRAGON_OK) {
+        moving.done = true; // nothing was taken
+        far_peer_lost(way->peer);
+    } else {
+        int64_t deadline =
+            header->mode & SEND_TRY ? far_deadline(FAR_ANSWER_MS) : how->deadline_ns;
+        err = far_wait(far, way_answered, way, how->wait, &object->spin, deadline);
+        if (err == DRAGON_ERR_TIMEOUT && way->awaited) {
+            struct cu_take_back back = {.handle = way->handle, .number = header->number};
+            far_peer_send(way->peer, CU_TAKE_BACK, &back, sizeof back);
+            (void)far_wait(far, way_answered, way, how->wait, NULL, far_deadline(FAR_CANCEL_MS));
+        }
+        give_up(way);
+        while (!moving.done) {
+            if (far_wait(far, moving_done, &moving, how->wait, NULL, far_deadline(FAR_CANCEL_MS)))
+                data_port_progress(far->port); // the runtime has ended: UCX still has our bytes
+        }
+    }
+    err = way->answer;
+    return err == DRAGON_ERR_AGAIN ? timed_out(how) : err;
+}
+
+// ---- the others
+
+static dragon_err_t send_copied(struct far_way *way, const struct cu_send *header, const void *data,
+                                size_t bytes)
+{
+    struct far_object *object = way->object;
+    struct far *far = object->far;
+    struct far_copy *copy = NULL;
+    if (bytes > CHAN_SMALL) {
+        copy = copy_take(far, data, bytes);
+        if (!copy) {
+            way->sent--;
+            return DRAGON_ERR_NOMEM;
+        }
+        copy->handle = way->handle;
+        way->copied_bytes += bytes;
+        data = copy->data;
+    }
+    if (data_send(way->peer->data, CU_SEND, header, sizeof *header, data, bytes,
+                  copy ? on_copy_sent : NULL, copy) != DRAGON_OK) {
+        if (copy)
+            copy_give_back(far, copy);
+        way->sent--;
+        far_peer_lost(way->peer);
+        object->failed = DRAGON_OK; // this call tells it
+        return DRAGON_ERR_PEER;
+    }
+    // Who only sends gives the network its turns here: large ones go in pieces, credits are taken in now and then.
+    if (copy || under_way(way) >= way->credits / 2)
+        data_port_progress(far->port);
+    return DRAGON_OK;
+}
+
+static dragon_err_t wait_to_send(struct sending *sending, const struct far_call *how)
+{
+    struct far_way *way = sending->way;
+    struct far_object *object = way->object;
+    if (may_send(sending))
+        return DRAGON_OK;
+    dragon_err_t err =
+        far_wait(object->far, may_send, sending, how->wait, &object->spin, how->deadline_ns);
+    if (object->failed != DRAGON_OK)
+        return far_take_failed(object);
+    if (err == DRAGON_ERR_TIMEOUT)
+        return way->full ? DRAGON_ERR_FULL : timed_out(how);
+    return err == DRAGON_OK && !way->open ? DRAGON_ERR_PEER : err;
+}
+
+dragon_err_t far_send(struct far_object *object, const void *data, size_t bytes, uint64_t tag,
+                      const struct far_call *how)
+{
+    dragon_err_t err = far_take_failed(object);
+    if (err != DRAGON_OK)
+        return err;
+    struct sending sending = {.copy_bytes = 0};
+    err = far_send_way(object, how, &sending.way);
+    if (err != DRAGON_OK)
+        return err == DRAGON_ERR_TIMEOUT ? timed_out(how) : err;
+    bool answered = bytes > CHAN_COPIED || how->mode == DRAGON_RETURN_RECEIVED;
+    if (!answered && bytes > CHAN_SMALL)
+        sending.copy_bytes = bytes;
+    err = wait_to_send(&sending, how);
+    if (err != DRAGON_OK)
+        return err;
+    struct far_way *way = sending.way;
+    struct cu_send header = {.handle = way->handle, .number = ++way->sent, .tag = tag};
+    if (!answered)
+        return send_copied(way, &header, data, bytes);
+    if (how->mode == DRAGON_RETURN_RECEIVED)
+        header.mode |= SEND_TELL;
+    if (how->deadline_ns == 0)
+        header.mode |= SEND_TRY;
+    return send_answered(way, &header, data, bytes, how);
+}
