@@ -178,6 +178,8 @@ dragon_err_t ring_push(struct ring *ring, struct space *space, const struct ring
     }
     atomic_exchange(&cell->state,
                     cell_state(spot.position, phase == CELL_FULL ? space->slot : 0, phase));
+    __asm__ volatile("cldemote %0" ::"m"(cell->state));
+    __asm__ volatile("prefetchw %0" ::"m"(cell_at(ring, position_next(ring, spot.position))->state));
     after_push(ring, space);
     return phase == CELL_FULL ? DRAGON_OK : DRAGON_ERR_INVAL;
 }

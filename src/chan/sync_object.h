@@ -18,13 +18,15 @@ struct sync {
     uint8_t room1[64 - 8];
 };
 
-enum { BARRIER_BROKEN_KEPT = 256 };
+enum { BARRIER_ROWS = BOARD_SLOTS / 16 };
 
 struct sync_barrier {
     struct sync sync;
-    _Atomic uint64_t members[BOARD_SLOTS / 64]; // a bit for each slot that has been here
-    // Generations that were broken, at generation % BARRIER_BROKEN_KEPT: see sync_barrier.c.
-    _Atomic uint64_t broken[BARRIER_BROKEN_KEPT];
+    _Atomic uint32_t used; // slots up to here have come
+    uint8_t room[64 - 4];
+    // Of each slot: the generation it came to last, see sync_barrier.c. By slot % BARRIER_ROWS, slot / BARRIER_ROWS, so that neighbours
+    // do not share a cache line.
+    _Atomic uint32_t came[BARRIER_ROWS][16];
 };
 
 struct sync_value {

@@ -2,11 +2,14 @@
 //
 // One wait:
 //
-//     look -> look again for a while (adaptive) -> enter the waitsets -> look -> sleep -> leave them -> look ...
+//     look for a while (adaptive) -> enter the waitsets -> look -> sleep -> leave them -> look -> ...
 //
 // Whether looking for a while pays is learned for each thing from what it brought (struct spin): as long as it was there
-// soon, it is looked for again, somewhat longer than it took. When it was not there several times, as when its
-// maker needs the core that we look on, we sleep at once, but for a try now and then.
+// soon, it is looked for again, for some times what it took. When it was not there several times, or somebody else wanted the
+// core that we looked on, we sleep at once, but for a try now and then.
+//
+// Between two looks we pause for about as long as a cache line takes from one core to another: whoever looks more often takes
+// the line away from who is about to write it, and gets it later.
 #include "config.h"
 
 #include "chan/wait.h"
@@ -21,44 +24,81 @@
 #include <unistd.h>
 
 enum {
-    LOOKS_FIRST = 32,      // without reading the clock
-    LOOKS_A_ROUND = 16,    // between two readings
-    SPIN_LEAST_NS = 4000,  // the first guess, too
-    SPIN_MOST_NS = 50000,  // a few times what sleeping and waking cost
-    SPIN_MISSES = 3,       // in a row, then it does not pay
-    SPIN_TRY_EVERY = 32,   // waits, when it does not
-    HELD_UP_NS = 200000,   // between two readings: somebody else had our core
-    YIELD_EVERY_NS = 20000 // a process that only looks lets others have its core
+    LOOK_EVERY_NS = 80,
+    PAUSES_MOST = 64,       // between two looks
+    LOOKS_FIRST = 32,       // without reading the clock
+    LOOKS_A_ROUND = 16,     // between two readings
+    SPIN_LEAST_NS = 20000,  // also the first guess
+    SPIN_MOST_NS = 200000,  // some times what sleeping and waking cost
+    SPIN_MISSES = 3,        // in a row: it does not pay
+    SPIN_TRY_EVERY = 32,    // waits, when it does not
+    YIELD_EVERY_NS = 10000, // others may have the core
+    HELD_UP_NS = 4000,      // and had it, when that took so long
 };
 static const int64_t SLICE_NS = 10000000000;
 static const int64_t LOOK_AT_KEEPER_NS = 100000000;
 
-static int64_t default_timeout_ms = 60000;
-static bool one_core;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+// What is the same for the whole process, found out once.
+static struct {
+    pthread_once_t once;
+    bool one_core;
+    int pauses; // between two looks
+    int64_t default_timeout_ms;
+} here = {.once = PTHREAD_ONCE_INIT, .default_timeout_ms = 60000};
+
+static inline void pause_core(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb");
+#endif
+}
+
+// It takes 10 to 140 cycles, by the processor.
+static int count_pauses(void)
+{
+    uint64_t least_ns = UINT64_MAX;
+    for (int try = 0; try < 4; try++) {
+        uint64_t began = time_now_ns();
+        for (int i = 0; i < PAUSES_MOST; i++)
+            pause_core();
+        uint64_t took = time_now_ns() - began;
+        if (took < least_ns)
+            least_ns = took;
+    }
+    uint64_t pauses = least_ns ? LOOK_EVERY_NS * PAUSES_MOST / least_ns : PAUSES_MOST;
+    return pauses < 1 ? 1 : pauses > PAUSES_MOST ? PAUSES_MOST : (int)pauses;
+}
 
 static void look_around(void)
 {
     cpu_set_t cores;
-    one_core = sched_getaffinity(0, sizeof(cores), &cores) == 0 && CPU_COUNT(&cores) == 1;
+    here.one_core = sched_getaffinity(0, sizeof(cores), &cores) == 0 && CPU_COUNT(&cores) == 1;
+    here.pauses = count_pauses();
     const char *text = getenv("DRAGON_TIMEOUT");
     uint64_t ms;
     if (text && strcmp(text, "off") == 0)
-        default_timeout_ms = DRAGON_FOREVER;
+        here.default_timeout_ms = DRAGON_FOREVER;
     else if (text && parse_duration(text, &ms) && ms <= INT_MAX)
-        default_timeout_ms = (int64_t)ms;
+        here.default_timeout_ms = (int64_t)ms;
+}
+
+static int64_t now_ns(void)
+{
+    return (int64_t)time_now_ns();
 }
 
 int64_t wait_deadline(int timeout_ms)
 {
     int64_t ms = timeout_ms;
     if (timeout_ms == DRAGON_DEFAULT_TIMEOUT) {
-        pthread_once(&once, look_around);
-        ms = default_timeout_ms;
+        pthread_once(&here.once, look_around);
+        ms = here.default_timeout_ms;
     }
     if (ms < 0)
         return WAIT_FOREVER_NS;
-    return ms == 0 ? 0 : (int64_t)time_now_ns() + ms * 1000000;
+    return ms == 0 ? 0 : now_ns() + ms * 1000000;
 }
 
 // One call of wait_for.
@@ -68,15 +108,6 @@ struct wait {
     size_t count;
     int64_t deadline_ns;
 };
-
-static inline void pause_core(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}
 
 static bool network_counts(const struct waiter *waiter)
 {
@@ -110,9 +141,29 @@ static bool ended(const struct wait *wait)
 
 // ---- looking for a while
 
-static uint32_t spin_budget(const struct spin *spin)
+static bool look_often(const struct wait *wait, int times)
 {
-    if (one_core)
+    for (int i = 0; i < times; i++) {
+        for (int k = 0; k < here.pauses; k++)
+            pause_core();
+        if (look(wait))
+            return true;
+    }
+    return false;
+}
+
+// Lets others have the core. True: somebody wanted it.
+static bool give_way(int64_t *now)
+{
+    int64_t before = *now;
+    sched_yield();
+    *now = now_ns();
+    return *now - before > HELD_UP_NS;
+}
+
+static int64_t spin_budget(const struct spin *spin)
+{
+    if (here.one_core)
         return 0;
     if (!spin || spin->limit_ns == 0)
         return SPIN_LEAST_NS;
@@ -121,75 +172,86 @@ static uint32_t spin_budget(const struct spin *spin)
     return spin->limit_ns;
 }
 
+// It took so long: that is how long to look the next time.
 static void spin_aim(struct spin *spin, int64_t took_ns)
 {
-    int64_t limit = took_ns > SPIN_MOST_NS / 4 ? SPIN_MOST_NS : took_ns * 4;
-    spin->limit_ns = limit < SPIN_LEAST_NS ? SPIN_LEAST_NS : (uint32_t)limit;
+    int64_t limit = took_ns * 2;
+    if (limit > SPIN_MOST_NS && took_ns <= SPIN_MOST_NS)
+        limit = SPIN_MOST_NS;
+    if (limit < SPIN_LEAST_NS || limit > SPIN_MOST_NS)
+        limit = SPIN_LEAST_NS;
+    spin->limit_ns = (uint32_t)limit;
+}
+
+enum looked { LOOK_NOTHING, LOOK_FOUND, LOOK_CONTENDED };
+
+static enum looked look_until(const struct wait *wait, int64_t began, int64_t until)
+{
+    int64_t now = began, yielded = began;
+    while (now < until) {
+        if (look_often(wait, LOOKS_A_ROUND))
+            return LOOK_FOUND;
+        now = now_ns();
+        if (now - yielded >= YIELD_EVERY_NS) {
+            if (give_way(&now))
+                return LOOK_CONTENDED;
+            yielded = now;
+        }
+    }
+    return LOOK_NOTHING;
 }
 
 static bool look_a_while(const struct wait *wait, struct spin *spin)
 {
-    uint32_t budget = spin_budget(spin);
+    int64_t budget = spin_budget(spin);
     if (budget == 0)
         return false;
-    for (int i = 0; i < LOOKS_FIRST; i++) {
-        if (look(wait)) {
-            if (spin)
-                spin->missed = 0;
-            return true;
-        }
-        pause_core();
+    if (look_often(wait, LOOKS_FIRST)) {
+        if (spin)
+            spin->missed = 0;
+        return true;
     }
-    int64_t began = (int64_t)time_now_ns(), now = began, before;
-    do {
-        for (int i = 0; i < LOOKS_A_ROUND; i++) {
-            if (look(wait)) {
-                if (spin) {
-                    spin->missed = 0;
-                    spin_aim(spin, (int64_t)time_now_ns() - began);
-                }
-                return true;
-            }
-            pause_core();
-        }
-        before = now;
-        now = (int64_t)time_now_ns();
-    } while (now - began < budget && now - before < HELD_UP_NS && now < wait->deadline_ns);
-    return false;
+    int64_t began = now_ns();
+    int64_t until = wait->deadline_ns - began < budget ? wait->deadline_ns : began + budget;
+    enum looked looked = look_until(wait, began, until);
+    if (spin && looked == LOOK_FOUND) {
+        spin->missed = 0;
+        spin_aim(spin, now_ns() - began);
+    } else if (spin && looked == LOOK_CONTENDED && spin->missed < SPIN_MISSES) {
+        spin->missed = SPIN_MISSES;
+    }
+    return looked == LOOK_FOUND;
 }
 
-// It was not there soon: it would have been worth to look for it up to that long, or it would not.
-static void spin_learn(struct spin *spin, int64_t took_ns)
+// Looking did not bring it, but sleeping, for so long.
+static void spin_miss(struct spin *spin, int64_t slept_ns)
 {
     if (!spin)
         return;
     spin->missed++;
-    if (took_ns <= SPIN_MOST_NS)
-        spin_aim(spin, took_ns / 2);
+    spin_aim(spin, slept_ns);
 }
 
 static dragon_err_t look_only(const struct wait *wait)
 {
-    int64_t yielded = (int64_t)time_now_ns(), looked = yielded;
-    for (;;) {
-        for (int i = 0; i < LOOKS_A_ROUND; i++) {
-            if (look(wait))
-                return DRAGON_OK;
-            pause_core();
-        }
-        int64_t now = (int64_t)time_now_ns();
+    if (look_often(wait, LOOKS_FIRST))
+        return DRAGON_OK;
+    int64_t now = now_ns(), yielded = now, asked = now;
+    while (!look_often(wait, LOOKS_A_ROUND)) {
+        now = now_ns();
         if (now >= wait->deadline_ns)
             return DRAGON_ERR_TIMEOUT;
-        if (now - yielded > YIELD_EVERY_NS) {
-            sched_yield();
-            yielded = (int64_t)time_now_ns();
+        if (now - yielded >= YIELD_EVERY_NS) {
+            give_way(&now);
+            yielded = now;
         }
-        bool slow = now - looked > LOOK_AT_KEEPER_NS;
-        if (ended(wait) || (slow && space_ended(wait->waiter->space, true)))
+        bool ask = now - asked >= LOOK_AT_KEEPER_NS;
+        if (ended(wait) || (ask && space_ended(wait->waiter->space, true)))
             return DRAGON_ERR_PEER;
-        if (slow)
-            looked = now;
+        if (ask)
+            asked = now;
     }
+    return DRAGON_OK;
 }
 
 // ---- sleeping
@@ -208,55 +270,60 @@ static void leave(const struct wait *wait)
             wait->items[i].rung = true;
 }
 
-// On our eventfd, the network's, and the keeper's socket, which tells by its end.
-static void sleep_in_poll(const struct wait *wait, uint32_t seen, int64_t ns)
+// On our eventfd, the network's, and the keeper's socket. True: the latter said something, as by its end.
+static bool sleep_in_poll(const struct wait *wait, uint32_t seen, int64_t ns)
 {
     struct waiter *waiter = wait->waiter;
     struct space *space = waiter->space;
+    struct pollfd fds[] = {
+        {.fd = space->bell_fd, .events = POLLIN},
+        {.fd = data_port_fd(waiter->port), .events = POLLIN},
+        {.fd = space->keeper_fd, .events = POLLRDHUP},
+    };
     if (bell_sleep_fd(space->own, seen) && data_port_arm(waiter->port)) {
-        struct pollfd fds[] = {
-            {.fd = space->bell_fd, .events = POLLIN},
-            {.fd = data_port_fd(waiter->port), .events = POLLIN},
-            {.fd = space->keeper_fd, .events = POLLRDHUP},
-        };
         struct timespec most = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
         uint64_t rings;
         if (ppoll(fds, 3, &most, NULL) > 0 && (fds[0].revents & POLLIN))
             (void)!read(space->bell_fd, &rings, sizeof(rings)); // quiet again
     }
     bell_awake(space->own);
+    return fds[2].revents != 0;
+}
+
+// Once, at most a slice of time. True: ask whether the runtime is still there.
+static bool sleep_once(const struct wait *wait, int64_t now)
+{
+    struct space *space = wait->waiter->space;
+    uint32_t seen = bell_seen(space->own);
+    bool ask = false;
+    enter(wait);
+    if (!any_ready(wait) && !ended(wait)) {
+        int64_t left = wait->deadline_ns - now;
+        int64_t ns = left < SLICE_NS ? left : SLICE_NS;
+        if (network_counts(wait->waiter))
+            ask = sleep_in_poll(wait, seen, ns);
+        else
+            bell_sleep(space->own, seen, ns);
+    }
+    leave(wait);
+    return ask;
 }
 
 static dragon_err_t sleep_until(const struct wait *wait)
 {
-    struct space *space = wait->waiter->space;
-    int64_t now = (int64_t)time_now_ns(), looked = now;
-    for (;;) {
-        uint32_t seen = bell_seen(space->own);
-        enter(wait);
-        if (!any_ready(wait) && !ended(wait)) {
-            int64_t ns = wait->deadline_ns - now;
-            if (ns > SLICE_NS)
-                ns = SLICE_NS;
-            if (ns < 0) // for a bell, that is for ever
-                ns = 0;
-            if (network_counts(wait->waiter))
-                sleep_in_poll(wait, seen, ns);
-            else
-                bell_sleep(space->own, seen, ns);
-        }
-        leave(wait);
+    int64_t now = now_ns(), asked = now;
+    while (now < wait->deadline_ns) {
+        bool ask = sleep_once(wait, now);
         if (look(wait))
             return DRAGON_OK;
-        now = (int64_t)time_now_ns();
-        bool slow = now - looked >= SLICE_NS;
-        if (ended(wait) || (slow && space_ended(space, true)))
+        now = now_ns();
+        ask |= now - asked >= SLICE_NS;
+        if (ended(wait) || (ask && space_ended(wait->waiter->space, true)))
             return DRAGON_ERR_PEER;
-        if (slow)
-            looked = now;
-        if (now >= wait->deadline_ns)
-            return DRAGON_ERR_TIMEOUT;
+        if (ask)
+            asked = now;
     }
+    return DRAGON_ERR_TIMEOUT;
 }
 
 dragon_err_t wait_for(struct waiter *waiter, struct awaited *items, size_t count,
@@ -265,19 +332,17 @@ dragon_err_t wait_for(struct waiter *waiter, struct awaited *items, size_t count
     struct wait wait = {waiter, items, count, deadline_ns};
     for (size_t i = 0; i < count; i++)
         items[i].rung = false;
-    if (look(&wait))
-        return DRAGON_OK;
     if (deadline_ns <= 0)
-        return DRAGON_ERR_TIMEOUT;
-    pthread_once(&once, look_around);
+        return look(&wait) ? DRAGON_OK : DRAGON_ERR_TIMEOUT;
+    pthread_once(&here.once, look_around);
     if (mode == DRAGON_WAIT_SPIN)
         return look_only(&wait);
     if (mode == DRAGON_WAIT_ADAPTIVE && look_a_while(&wait, spin))
         return DRAGON_OK;
-    int64_t began = (int64_t)time_now_ns();
+    int64_t began = now_ns();
     dragon_err_t err = sleep_until(&wait);
     if (mode == DRAGON_WAIT_ADAPTIVE)
-        spin_learn(spin, (int64_t)time_now_ns() - began);
+        spin_miss(spin, now_ns() - began);
     if (waiter->on_woken)
         waiter->on_woken(waiter->woken_arg);
     return err;

@@ -144,8 +144,17 @@ void keep_segments_recover(struct keeper *keeper, uint32_t dead);
 void keep_grow(struct keeper *keeper, struct segment_kind kind, const struct keep_wait *wait);
 void keep_grow_close(struct keeper *keeper); // what is under way is dropped without an answer
 void keep_on_granted(struct keeper *keeper, bool granted, uint64_t used);
+
+// ---- limits: keep_limits.c
+
+// FULL: the node may not, or cannot, have so many bytes more.
+dragon_err_t keep_limits_check(const struct keeper *keeper, struct segment_kind kind, uint64_t cost,
+                               dragon_error_t *error);
+// FULL: node 0 has said so.
+void keep_limits_refused(const struct keeper *keeper, uint64_t cost, uint64_t used,
+                         dragon_error_t *error);
 void keep_return(struct keeper *keeper, uint64_t bytes); // to node 0
-// Node 0.
+// At node 0.
 void keep_room_asked(struct keeper *keeper, uint32_t node, uint64_t bytes);
 void keep_room_returned(struct keeper *keeper, uint32_t node, uint64_t bytes);
 
@@ -158,6 +167,7 @@ struct keep_object {
     size_t bytes;
     struct object_spec spec;
     struct keep_asker maker;
+    bool tied;      // it ends with its maker: it is owned, or nobody has opened it yet
     bool destroyed; // it only waits for those who are attached
     bool named;
     uint32_t attached;  // sessions
@@ -165,7 +175,7 @@ struct keep_object {
     uint64_t server;    // the session that serves it to other nodes itself; 0: none
     uint8_t *address;   // owned: of that
     size_t address_bytes;
-    struct keep_object *prev, *next; // among the owned ones
+    struct keep_object *prev, *next; // among the tied ones
     UT_hash_handle hh;
 };
 
@@ -185,7 +195,7 @@ struct keep_object *keep_object_find(struct keeper *keeper, uint64_t id,
 bool keep_object_sound(struct keep_object *object); // nobody has written over what it is
 void keep_object_end(struct keeper *keeper, struct keep_object *object);
 void keep_objects_leave_all(struct keep_session *session);
-void keep_objects_end_owned(struct keeper *keeper, uint32_t node, uint64_t session);
+void keep_objects_end_tied(struct keeper *keeper, uint32_t node, uint64_t session);
 void keep_objects_close(struct keeper *keeper);
 
 void keep_creation_go_on(struct keeper *keeper, struct keep_creation *creation);
@@ -288,7 +298,7 @@ struct keeper {
 
     uint64_t next_object, next_share;
     struct keep_object *objects;     // owned, by id
-    struct keep_object *owned;       // those that end with who made them
+    struct keep_object *tied;        // those that end with who made them
     struct keep_creation *creations; // owned
     struct loop_timer *create;       // owned: the next step of one
     struct keep_share *shares;       // owned, by block

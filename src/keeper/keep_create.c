@@ -143,8 +143,10 @@ void keep_creations_gone(struct keeper *keeper, uint32_t node, uint64_t session)
 {
     struct keep_creation *creation;
     DL_FOREACH(keeper->creations, creation)
-    if (creation->asker.node == node && creation->asker.session == session)
-        creation->gone = true;
+    {
+        if (creation->asker.node == node && creation->asker.session == session)
+            creation->gone = true;
+    }
 }
 
 void keep_creations_close(struct keeper *keeper)

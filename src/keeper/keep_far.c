@@ -57,7 +57,7 @@ void keep_far_gone(struct keep_session *session)
 void keep_session_gone(struct keeper *keeper, uint32_t node, uint64_t session)
 {
     keep_creations_gone(keeper, node, session);
-    keep_objects_end_owned(keeper, node, session);
+    keep_objects_end_tied(keeper, node, session);
     keep_names_gone(keeper, node, session);
 }
 

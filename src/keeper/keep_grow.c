@@ -18,7 +18,6 @@
 #define STEP ((size_t)16 << 20)
 #define LEAST_GROWTH ((size_t)1 << 20)
 #define MOST_GROWTH ((size_t)64 << 20) // unless more is asked for
-#define MARGIN ((uint64_t)64 << 20)    // at most, of what the system has: left to others
 
 struct keep_growth {
     struct segment_kind kind;
@@ -52,10 +51,9 @@ static void growth_free(struct keep_growth *growth)
     free(growth);
 }
 
-// The next in line begins in a turn of its own.
+// It is in the list no more. The next in line begins in a turn of its own.
 static void growth_over(struct keeper *keeper, struct keep_growth *growth)
 {
-    LL_DELETE(keeper->growths, growth);
     growth_free(growth);
     if (keeper->growths)
         loop_timer_start(keeper->grow, 1);
@@ -85,21 +83,29 @@ static void growth_fail(struct keeper *keeper, struct keep_growth *growth,
                         const dragon_error_t *error)
 {
     struct keep_wait *wait;
+    LL_DELETE(keeper->growths, growth);
     LL_FOREACH(growth->waits, wait)
-    wait_fail(keeper, wait, error);
+    {
+        wait_fail(keeper, wait, error);
+    }
     growth_over(keeper, growth);
 }
 
 static void growth_done(struct keeper *keeper, struct keep_growth *growth, uint32_t number)
 {
     struct keep_wait *wait;
+    LL_DELETE(keeper->growths, growth);
     // The keeper's own blocks first: nobody else knows of the room yet.
     LL_FOREACH(growth->waits, wait)
-    if (wait->creation)
-        wait_done(keeper, wait, number);
+    {
+        if (wait->creation)
+            wait_done(keeper, wait, number);
+    }
     LL_FOREACH(growth->waits, wait)
-    if (!wait->creation)
-        wait_done(keeper, wait, number);
+    {
+        if (!wait->creation)
+            wait_done(keeper, wait, number);
+    }
     growth_over(keeper, growth);
 }
 
@@ -129,6 +135,7 @@ static void on_step(void *arg)
     if (!growth->begun) {
         growth->begun = true;
         if (has_room(keeper, growth)) {
+            LL_DELETE(keeper->growths, growth);
             growth_over(keeper, growth);
             return;
         }
@@ -138,8 +145,6 @@ static void on_step(void *arg)
     else
         plan(keeper);
 }
-
-// ---- limits
 
 static size_t usual_growth(const struct keeper *keeper, const struct keep_growth *growth)
 {
@@ -155,31 +160,6 @@ static size_t usual_growth(const struct keeper *keeper, const struct keep_growth
     if (bytes > MOST_GROWTH)
         bytes = MOST_GROWTH;
     return bytes;
-}
-
-static dragon_err_t check_node(const struct keeper *keeper, const struct keep_growth *growth,
-                               dragon_error_t *error)
-{
-    uint64_t limit = keeper->options.node_limit_bytes, used = keeper->reserved;
-    if (limit && (used > limit || growth->cost > limit - used))
-        return err_set(
-            error, DRAGON_ERR_FULL,
-            "%s has no %s more of shared memory: %s of its %s are in use; free some, or start "
-            "the runtime with a larger dragon-run --memory",
-            keeper->host, keep_size(growth->cost).text, keep_size(used).text,
-            keep_size(limit).text);
-    if (growth->kind.huge == DRAGON_HUGE_REQUIRE)
-        return DRAGON_OK; // what is reserved for these pages is not what is available
-    uint64_t available = segment_available(keep_kind_of_system(keeper, growth->kind).numa);
-    uint64_t margin = available / 16 < MARGIN ? available / 16 : MARGIN;
-    if (growth->cost > available - margin)
-        return err_set(
-            error, DRAGON_ERR_FULL,
-            "%s has no memory for %s more of shared memory: %s are available, of which %s are "
-            "left to others; %s are shared already",
-            keeper->host, keep_size(growth->cost).text, keep_size(available).text,
-            keep_size(margin).text, keep_size(used).text);
-    return DRAGON_OK;
 }
 
 // ---- the steps
@@ -254,7 +234,7 @@ static void plan(struct keeper *keeper)
     struct keep_growth *growth = keeper->growths;
     dragon_error_t error = {0};
     if (choose(keeper, growth, &error) != DRAGON_OK ||
-        check_node(keeper, growth, &error) != DRAGON_OK) {
+        keep_limits_check(keeper, growth->kind, growth->cost, &error) != DRAGON_OK) {
         try_smaller(keeper, growth, &error);
         return;
     }
@@ -277,12 +257,7 @@ void keep_on_granted(struct keeper *keeper, bool granted, uint64_t used)
         reserve(keeper);
         return;
     }
-    err_set(&error, DRAGON_ERR_FULL,
-            "the runtime has no %s more of shared memory for %s: %s of its %s are in use; free "
-            "some, or "
-            "start the runtime with a larger dragon-run --memory-total",
-            keep_size(growth->cost).text, keeper->host, keep_size(used).text,
-            keep_size(keeper->options.runtime_limit_bytes).text);
+    keep_limits_refused(keeper, growth->cost, used, &error);
     try_smaller(keeper, growth, &error);
 }
 
@@ -362,8 +337,11 @@ static struct keep_growth *find_growth(struct keeper *keeper, struct segment_kin
 {
     struct keep_growth *growth;
     LL_FOREACH(keeper->growths, growth)
-    if (growth->kind.numa == kind.numa && growth->kind.huge == kind.huge && need <= growth->need)
-        return growth;
+    {
+        if (growth->kind.numa == kind.numa && growth->kind.huge == kind.huge &&
+            need <= growth->need)
+            return growth;
+    }
     return NULL;
 }
 
@@ -415,39 +393,4 @@ void keep_grow_close(struct keeper *keeper)
     }
     loop_timer_destroy(keeper->grow);
     keeper->grow = NULL;
-}
-
-// ---- the limit of all nodes, at node 0
-
-void keep_return(struct keeper *keeper, uint64_t bytes)
-{
-    if (keeper->options.runtime_limit_bytes)
-        keep_far_say(keeper, 0, KN_RETURN, bytes);
-}
-
-void keep_room_asked(struct keeper *keeper, uint32_t node, uint64_t bytes)
-{
-    uint64_t limit = keeper->options.runtime_limit_bytes;
-    if (!keeper->granted)
-        keeper->granted = calloc(keeper->nodes, sizeof *keeper->granted);
-    bool granted =
-        keeper->granted && keeper->granted_all <= limit && bytes <= limit - keeper->granted_all;
-    if (granted) {
-        keeper->granted[node] += bytes;
-        keeper->granted_all += bytes;
-    }
-    struct pack body = PACK_EMPTY;
-    pack_u8(&body, granted);
-    pack_u64(&body, keeper->granted_all);
-    tree_send(keeper->options.tree, node, KN_GRANTED, &body);
-}
-
-void keep_room_returned(struct keeper *keeper, uint32_t node, uint64_t bytes)
-{
-    if (!keeper->granted)
-        return;
-    if (bytes > keeper->granted[node])
-        bytes = keeper->granted[node];
-    keeper->granted[node] -= bytes;
-    keeper->granted_all -= bytes;
 }

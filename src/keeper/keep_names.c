@@ -147,8 +147,10 @@ void keep_names_gone(struct keeper *keeper, uint32_t node, uint64_t session)
 {
     struct keep_finder *finder, *next;
     DL_FOREACH_SAFE(keeper->finders, finder, next)
-    if (finder->asker.node == node && finder->asker.session == session)
-        finder_free(keeper, finder);
+    {
+        if (finder->asker.node == node && finder->asker.session == session)
+            finder_free(keeper, finder);
+    }
     set_timer(keeper);
 }
 

@@ -37,8 +37,8 @@ struct keep_object *keep_object_add(struct keeper *keeper, const struct keep_ask
     object_init(object->object, object->id, spec);
     fill_spec(object);
     HASH_ADD(hh, keeper->objects, id, sizeof object->id, object);
-    if (spec->owned)
-        DL_APPEND(keeper->owned, object);
+    object->tied = true;
+    DL_APPEND(keeper->tied, object);
     return object;
 }
 
@@ -73,14 +73,20 @@ static void object_free(struct keeper *keeper, struct keep_object *object)
     free(object);
 }
 
+static void untie(struct keeper *keeper, struct keep_object *object)
+{
+    if (object->tied)
+        DL_DELETE(keeper->tied, object);
+    object->tied = false;
+}
+
 void keep_object_end(struct keeper *keeper, struct keep_object *object)
 {
     if (object->destroyed)
         return;
     object->destroyed = true;
     object->server = 0;
-    if (object->spec.owned)
-        DL_DELETE(keeper->owned, object);
+    untie(keeper, object);
     if (keep_object_sound(object))
         object_destroy(object->object, keeper->space);
     else
@@ -93,12 +99,14 @@ void keep_object_end(struct keeper *keeper, struct keep_object *object)
         object_free(keeper, object);
 }
 
-void keep_objects_end_owned(struct keeper *keeper, uint32_t node, uint64_t session)
+void keep_objects_end_tied(struct keeper *keeper, uint32_t node, uint64_t session)
 {
     struct keep_object *object, *next;
-    DL_FOREACH_SAFE(keeper->owned, object, next)
-    if (object->maker.node == node && object->maker.session == session)
-        keep_object_end(keeper, object);
+    DL_FOREACH_SAFE(keeper->tied, object, next)
+    {
+        if (object->maker.node == node && object->maker.session == session)
+            keep_object_end(keeper, object);
+    }
 }
 
 void keep_objects_close(struct keeper *keeper)
@@ -159,11 +167,14 @@ void keep_objects_leave_all(struct keep_session *session)
 // ---- requests
 
 static void answer_opened(struct keeper *keeper, const struct keep_request *request,
-                          const struct keep_object *object)
+                          struct keep_object *object)
 {
     struct object_opened opened = {.block = request->session ? object->block : 0,
                                    .spec = object->spec};
     struct pack body = PACK_EMPTY;
+    // One that its maker has not got to know, because it died or gave up, would be nobody's.
+    if (!object->spec.owned)
+        untie(keeper, object);
     object_opened_pack(&body, &opened);
     keep_answer(keeper, &request->asker, DRAGON_OK, "", &body);
 }

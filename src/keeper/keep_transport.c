@@ -14,9 +14,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+// Less than who asks waits, so that he is told why.
 static uint64_t start_ms(const struct keeper *keeper)
 {
-    return keeper->options.transport_ms ? keeper->options.transport_ms : 10000;
+    return keeper->options.transport_ms ? keeper->options.transport_ms : KEEPER_ANSWER_MS - 2000;
 }
 
 void keep_transport_init(struct keep_transport *transport)

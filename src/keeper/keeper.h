@@ -26,7 +26,7 @@ struct keeper_options {
     const char *run_dir;           // where the socket goes
     const char *runtime;           // its name
     const char *transport_program; // NULL: not found
-    uint64_t transport_ms;         // that it may take to come up; 0: 10 s
+    uint64_t transport_ms;         // that it may take to come up; 0: 8 s
     const uint8_t *key;            // KEEPER_KEY bytes, the same on all nodes
     uint64_t node_limit_bytes;     // of shared memory; 0: not limited
     uint64_t runtime_limit_bytes;  // of all nodes together; 0

@@ -128,6 +128,8 @@ static bool map_heap(struct mapped *mapped, int fd)
 static dragon_err_t map_segment(struct space *space, uint32_t number, struct mapped **mapped_out,
                                 dragon_error_t *error)
 {
+    if (number == 0 || number >= SEGMENTS)
+        return err_set(error, DRAGON_ERR_NOT_FOUND, "there is no segment %u", number);
     struct mapped *mapped = calloc(1, sizeof *mapped);
     if (!mapped)
         return err_set(error, DRAGON_ERR_NOMEM, "out of memory");
@@ -158,8 +160,7 @@ static struct mapped *segment_of(struct space *space, uint32_t number)
     if (number < space->segment_room && space->segments[number])
         return space->segments[number];
     struct mapped *mapped = NULL;
-    if (number == 0 || number >= SEGMENTS || map_segment(space, number, &mapped, NULL))
-        return NULL;
+    map_segment(space, number, &mapped, NULL);
     return mapped;
 }
 

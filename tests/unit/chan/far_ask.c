@@ -30,7 +30,7 @@ static void expect(uint64_t tag, size_t bytes)
 
 Test(far_ask, sizes_in_order)
 {
-    static const size_t sizes[] = {0, 1, 32, 33, 8192, 8193, 65537, 524288, 600000, 2 << 20};
+    static const size_t sizes[] = {0, 1, 32, 33, 8192, 8193, 65537, 262144, 600000, 2 << 20};
     enum { COUNT = sizeof sizes / sizeof sizes[0] };
     nodes_channel(&nodes, 16);
     for (size_t i = 0; i < COUNT; i++)

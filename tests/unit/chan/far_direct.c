@@ -113,7 +113,7 @@ Test(far_direct, in_order_through_the_change)
 
 Test(far_direct, all_sizes)
 {
-    static const size_t sizes[] = {0, 32, 33, 8193, 65536, 524288, 524289, 1 << 20};
+    static const size_t sizes[] = {0, 32, 33, 8193, 65536, 262144, 262145, 1 << 20};
     enum { COUNT = 8 * 20 };
     make_single(8);
     pid_t child = nodes_fork(&nodes);

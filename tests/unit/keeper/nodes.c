@@ -90,8 +90,10 @@ Test(keeper_nodes, owned_objects_end_with_their_maker)
     struct space *maker = ask_attach(&the, 1), *other = ask_attach(&the, 0);
     struct object_spec spec = CHANNEL_SPEC;
     struct object_opened opened;
-    uint64_t far = 0, near = 0, kept = 0;
+    uint64_t far = 0, near = 0, kept = 0, unknown = 0;
+    cr_assert_eq(ask_create(maker, 2, &spec, &unknown), DRAGON_OK);
     cr_assert_eq(ask_create(maker, 2, &spec, &kept), DRAGON_OK);
+    cr_assert_eq(ask_open(maker, 2, kept, OBJECT_CHANNEL, &opened), DRAGON_OK);
     spec.owned = 1;
     cr_assert_eq(ask_create(maker, 2, &spec, &far), DRAGON_OK);
     cr_assert_eq(ask_create(maker, 1, &spec, &near), DRAGON_OK);
@@ -101,6 +103,8 @@ Test(keeper_nodes, owned_objects_end_with_their_maker)
     space_detach(maker);
     cr_expect(closed_soon(other, 2, far));
     cr_expect(closed_soon(other, 1, near));
+    cr_expect_eq(ask(other, KC_STAT, "48", 2u, unknown), DRAGON_ERR_CLOSED,
+                 "nobody has ever opened it");
     cr_expect_eq(ask_open(other, 2, kept, OBJECT_CHANNEL, &opened), DRAGON_OK);
     cr_expect(forgotten_soon(other, "far"));
     space_detach(other);

@@ -18,6 +18,7 @@ enum { ME = 5, OTHER = 9, PAGES = 10, MOST = 48, RUNS = 200, PASSES = 60 };
 static struct stage {
     _Atomic bool done;
     uint64_t mine; // what the operation gives, or is done with
+    size_t bytes;  // at least so large
     uint64_t others[MOST];
     uint32_t other_count;
 } * stage;
@@ -97,6 +98,14 @@ static void only_small_ones(void)
     other_gives_back(7);
 }
 
+static void only_an_unused_cut_page(void)
+{
+    other_takes(HEAP_PAGE, PAGES - 1);
+    other_takes(5440, 2);
+    other_gives_back(PAGES - 1);
+    other_gives_back(PAGES);
+}
+
 static void i_have_a_small_one(void)
 {
     other_takes(4096, 3);
@@ -119,12 +128,18 @@ static void i_have_a_large_one(void)
 
 static void take(size_t bytes)
 {
+    stage->bytes = bytes;
     stage->mine = heap_alloc(&heap, bytes, ME);
 }
 
 static void take_4096(void)
 {
     take(4096);
+}
+
+static void take_5440(void)
+{
+    take(5440);
 }
 
 static void take_8192(void)
@@ -168,6 +183,7 @@ static const struct scene {
     {"runs that are too short together", runs_apart, take_3_pages},
     {"cut pages are closed for a run", unused_cut_pages, take_3_pages},
     {"a cut page is closed for another size", only_small_ones, take_4096},
+    {"the one page with room may be cut anew", only_an_unused_cut_page, take_5440},
     {"a small one is given back", i_have_a_small_one, give_back},
     {"a small one of a full page is given back", i_have_one_of_a_full_page, give_back},
     {"a large one is given back", i_have_a_large_one, give_back},
@@ -299,6 +315,8 @@ static void go_on_later(const struct scene *scene, uint64_t steps)
     uint32_t owner = heap_owner(&heap, stage->mine);
     cr_assert(!stage->mine || owner == ME || owner == SLOT_MESSAGE, "%s, step %lu: owner %u",
               scene->name, steps, owner);
+    cr_assert(!stage->mine || heap_block_bytes(&heap, stage->mine) >= stage->bytes,
+              "%s, step %lu: too small", scene->name, steps);
     for (uint32_t i = 0; i < stage->other_count && stage->mine; i++) {
         if (stage->others[i])
             check_apart(stage->mine, stage->others[i]);

@@ -22,7 +22,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { FAKE_SEGMENTS = 64, FAKE_SLOTS = 64 };
+enum { FAKE_SEGMENTS = 64, FAKE_SLOTS = 100 };
 
 struct fake_keeper { // shared with the children
     struct board *board;
