@@ -34,10 +34,13 @@ void queue_init(struct queue *queue)
     atomic_init(&queue->told, 0);
 }
 
-// Which value of the queue this is, from 1.
+// In the number of a value: it was taken over from the slot that took it from the ring.
+static const uint32_t TAKEN_OVER = 1u << 31;
+
+// Which value of the queue this is.
 static uint32_t number_of(const struct ring *ring, uint64_t position)
 {
-    return (uint32_t)position_count(ring, position) + 1;
+    return (uint32_t)position_count(ring, position) & ~TAKEN_OVER;
 }
 
 // Before anything of the slot is counted, so that sums do not miss it.
@@ -143,21 +146,17 @@ dragon_err_t queue_take_over(struct ring *ring, struct space *space, uint32_t sl
     uint64_t taken = atomic_load_explicit(&from->taken, memory_order_relaxed);
     if (high(taken) == high(atomic_load_explicit(&from->done, memory_order_relaxed)))
         return DRAGON_ERR_STATE;
-    count_taken(queue, slot, low(taken));
+    count_taken(queue, slot, low(taken) | TAKEN_OVER);
     atomic_store_explicit(&from->taken, pair(high(taken) - 1, low(taken)), memory_order_release);
     return DRAGON_OK;
 }
 
-// Another slot has taken over the value that `dead` took last.
-static bool taken_over(struct queue *queue, const struct queue_slot *dead)
+// Another slot has taken over the value with this number.
+static bool taken_over(struct queue *queue, uint32_t number)
 {
-    uint32_t number = low(atomic_load(&dead->taken));
-    for (uint32_t slot = 0; slot < BOARD_SLOTS; slot++) {
-        struct queue_slot *other = slot_of(queue, slot);
-        uint64_t taken = atomic_load(&other->taken);
-        if (other != dead && taken != 0 && low(taken) == number)
+    for (uint32_t slot = 0; slot < BOARD_SLOTS; slot++)
+        if (low(atomic_load(&slot_of(queue, slot)->taken)) == (number | TAKEN_OVER))
             return true;
-    }
     return false;
 }
 
@@ -165,14 +164,17 @@ void queue_recover(struct ring *ring, uint32_t dead, const uint64_t *receiving)
 {
     struct queue *queue = queue_of(ring);
     struct queue_slot *own = slot_of(queue, dead);
-    if (receiving && low(atomic_load(&own->taken)) != number_of(ring, *receiving))
-        queue_taken(ring, dead, *receiving);
     uint64_t taken = atomic_load(&own->taken);
     uint64_t done = atomic_load(&own->done);
+    bool any = high(taken) != high(done); // else the number says nothing
+    if (receiving && !(any && low(taken) == number_of(ring, *receiving))) {
+        queue_taken(ring, dead, *receiving);
+        taken = atomic_load(&own->taken);
+    }
     uint32_t lost = high(taken) - high(done);
     if (lost == 0)
         return;
-    if (taken_over(queue, own))
+    if (!(low(taken) & TAKEN_OVER) && taken_over(queue, low(taken)))
         lost--;
     uint32_t over = high(done) + lost;
     atomic_store(&own->taken, pair(over, low(taken)));

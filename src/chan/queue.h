@@ -17,7 +17,7 @@
 #include "chan/ring.h"
 
 struct queue_slot {         // what one slot had
-    _Atomic uint64_t taken; // how many values << 32 | the number of the latest one, from 1
+    _Atomic uint64_t taken; // how many values << 32 | the number of the latest one
     _Atomic uint64_t done;  // how many of them are done or lost << 32 | how many are lost
 };
 

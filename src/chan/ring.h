@@ -74,11 +74,12 @@ dragon_err_t ring_push(struct ring *ring, struct space *space, const struct ring
 
 // Takes the oldest message, when it has at most `room` bytes or is a block and `blocks` is set: an inline message is copied to
 // `buffer`, a block becomes ours (message_out->block; `buffer` is not touched). TOO_BIG: it has more; it stays. AGAIN: none.
-// CLOSED: none, and none will come. Wakes a sender that sleeps; tells one that waits for it to be received.
+// CLOSED: none, and none will come. NOMEM, PEER: the block's segment cannot be mapped here; it stays. Wakes a sender that
+// sleeps; tells one that waits for it to be received.
 dragon_err_t ring_pop(struct ring *ring, struct space *space, bool blocks, void *buffer,
                       size_t room, struct ring_message *message_out);
 
-// Copies the beginning of the oldest message without taking it. AGAIN, CLOSED.
+// Copies the beginning of the oldest message without taking it. AGAIN, CLOSED, NOMEM, PEER, PROTO.
 dragon_err_t ring_peek(struct ring *ring, struct space *space, void *buffer, size_t room,
                        struct ring_message *message_out);
 

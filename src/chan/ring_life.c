@@ -90,7 +90,7 @@ void ring_drain(struct ring *ring, struct space *space)
         if (cell_ahead(spot.state, spot.position) < 0 || (phase != CELL_FULL && phase != CELL_VOID))
             return;
         if (phase == CELL_VOID) {
-            spot_skip_void(&spot);
+            spot_change(&spot, spot_freed(&spot));
             continue;
         }
         if (!spot_change(&spot, cell_state(spot.state, space->slot, CELL_READING)))
@@ -99,7 +99,7 @@ void ring_drain(struct ring *ring, struct space *space)
         bool ours = block && space_give(space, block, SLOT_MESSAGE, space->slot);
         bool tell = atomic_load(&spot.cell->how) & RING_TELL;
         atomic_store(&spot.cell->block, 0);
-        atomic_store(&spot.cell->state, cell_state(spot.state + CELL_LAP, 0, CELL_FREE));
+        atomic_store(&spot.cell->state, spot_freed(&spot));
         if (ours)
             space_free(space, block, space->slot);
         if (tell) // it finds out by itself that nobody will receive it

@@ -144,6 +144,9 @@ struct stepped {
 static inline void stepped_work(struct world *world, void *arg)
 {
     struct stepped *stepped = arg;
+    // that memory is mapped when it is first used is not what is looked at
+    for (uint32_t i = 1; i <= atomic_load(&world->keeper->grown); i++)
+        space_at(world->space, ref_make(i, world->keeper->bytes - HEAP_PAGE), 1);
     CHILD_CHECK(ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0);
     raise(SIGSTOP);
     stepped->work(world, stepped->arg);
