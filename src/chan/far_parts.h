@@ -19,7 +19,8 @@
 
 enum {
     FAR_ANSWER_MS = 10000, // for what is answered at once
-    FAR_CANCEL_MS = 5000,  // for the answer to what was cancelled; then the connection counts as lost
+    FAR_CANCEL_MS =
+        5000, // for the answer to what was cancelled; then the connection counts as lost
 };
 
 struct far_peer {
@@ -45,8 +46,9 @@ struct far_way {
     uint32_t credits;
     uint32_t sent, acked; // numbers
     uint32_t move_at;     // the number from which on moving is tried again
-    size_t copied_bytes;  // of sends whose copies the network still reads
     bool full;            // the other side has no memory for what is under way
+    size_t bytes;         // under way, and of each number
+    uint32_t sizes[2 * CHAN_CREDITS_MOST];
     // The send that a call waits for.
     bool awaited;
     uint32_t number;
@@ -84,12 +86,11 @@ struct far_object {
 struct far_copy {
     struct far *far;
     struct far_copy *next; // of the spare ones
-    uint32_t handle;       // of its way
     uint32_t kind;         // its room is FAR_COPY_LEAST << kind
-    size_t bytes;
+    bool sent;
     uint8_t data[];
 };
-enum { FAR_COPY_LEAST = 16 << 10, FAR_COPY_KINDS = 6, FAR_COPIES_MOST = 2 << 20 };
+enum { FAR_COPY_LEAST = 16 << 10, FAR_COPY_KINDS = 5, FAR_SPARE_MOST = CHAN_WINDOW };
 _Static_assert(FAR_COPY_LEAST << (FAR_COPY_KINDS - 1) == CHAN_COPIED, "any fits");
 
 struct far {
@@ -98,7 +99,7 @@ struct far {
     struct far_peer *peers;     // owned
     struct far_object *objects; // owned
     struct ids ways, requests;
-    struct serve *serve; // owned; NULL: we serve nothing
+    struct serve *serve;                    // owned; NULL: we serve nothing
     struct far_copy *spare[FAR_COPY_KINDS]; // owned
     size_t spare_bytes;
 };
@@ -108,7 +109,7 @@ struct far {
 // wait_for, for something that the network brings.
 dragon_err_t far_wait(struct far *far, bool (*ready)(void *arg), void *arg, dragon_wait_t mode,
                       struct spin *spin, int64_t deadline_ns);
-int64_t far_deadline(int64_t ms); // so many from now
+int64_t far_deadline(int64_t ms);             // so many from now
 static inline void far_woken(struct far *far) // something that a set waits for
 {
     if (far->waiter->on_woken)

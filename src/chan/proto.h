@@ -43,11 +43,13 @@ enum chan_message {
 };
 
 enum {
-    CHAN_HEADER = 96, // bytes at most
+    CHAN_HEADER = 96,  // bytes at most
     CHAN_SMALL = 8192, // a message up to here is sent with its header
-    // One up to here is sent without waiting for its receiver, as long as there are credits.
-    CHAN_COPIED = 512 << 10,
-    CHAN_CREDITS_MOST = 1 << 16,
+    // One up to here is sent without waiting for its receiver, as long as there are credits, and with all that is on its way has
+    // at most CHAN_WINDOW bytes.
+    CHAN_COPIED = 256 << 10,
+    CHAN_WINDOW = 4 << 20,
+    CHAN_CREDITS_MOST = 64,
 };
 
 // Of CU_SEND. One with any of these is answered at once when its fate is known, and so is one above CHAN_COPIED.

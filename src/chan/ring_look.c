@@ -25,12 +25,20 @@ bool ring_writable(struct ring *ring)
     return cell_ahead(tail.state, tail.position) == 0 || cell_phase(tail.state) == CELL_VOID;
 }
 
+// Those of the dead are not counted; they are looked for only when there have been any.
 uint32_t ring_waiting(struct ring *ring)
 {
-    uint64_t received = position_count(ring, ring_head(ring).position);
-    uint64_t sent = position_count(ring, ring_tail(ring).position);
-    uint64_t waiting = sent > received ? sent - received : 0;
-    return waiting > ring->config.capacity ? ring->config.capacity : (uint32_t)waiting;
+    uint64_t at = ring_head(ring).position, end = ring_tail(ring).position;
+    if ((int64_t)(end - at) <= 0)
+        return 0;
+    if (atomic_load(&ring->lost) == 0)
+        return (uint32_t)(position_count(ring, end) - position_count(ring, at));
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < ring->config.capacity && at != end; i++) {
+        count += cell_phase(atomic_load(&cell_at(ring, at)->state)) != CELL_VOID;
+        at = position_next(ring, at);
+    }
+    return count;
 }
 
 uint64_t ring_sent(struct ring *ring)

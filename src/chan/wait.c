@@ -33,7 +33,7 @@ enum {
     SPIN_MISSES = 3,        // in a row: it does not pay
     SPIN_TRY_EVERY = 32,    // waits, when it does not
     YIELD_EVERY_NS = 10000, // others may have the core
-    HELD_UP_NS = 4000,      // and had it, when that took so long
+    HELD_UP_NS = 1500,      // and had it, when that took so long
 };
 static const int64_t SLICE_NS = 10000000000;
 static const int64_t LOOK_AT_KEEPER_NS = 100000000;
@@ -122,15 +122,19 @@ static bool any_ready(const struct wait *wait)
     return false;
 }
 
+void wait_turn(struct waiter *waiter)
+{
+    if (!network_counts(waiter))
+        return;
+    data_port_progress(waiter->port);
+    if (waiter->on_turn)
+        waiter->on_turn(waiter->arg);
+}
+
 // Looks once, after the network was given its chance.
 static bool look(const struct wait *wait)
 {
-    struct waiter *waiter = wait->waiter;
-    if (network_counts(waiter)) {
-        data_port_progress(waiter->port);
-        if (waiter->on_turn)
-            waiter->on_turn(waiter->arg);
-    }
+    wait_turn(wait->waiter);
     return any_ready(wait);
 }
 
@@ -226,8 +230,6 @@ static bool look_a_while(const struct wait *wait, struct spin *spin)
 // Looking did not bring it, but sleeping, for so long.
 static void spin_miss(struct spin *spin, int64_t slept_ns)
 {
-    if (!spin)
-        return;
     spin->missed++;
     spin_aim(spin, slept_ns);
 }
@@ -237,12 +239,13 @@ static dragon_err_t look_only(const struct wait *wait)
     if (look_often(wait, LOOKS_FIRST))
         return DRAGON_OK;
     int64_t now = now_ns(), yielded = now, asked = now;
+    bool wanted = false;
     while (!look_often(wait, LOOKS_A_ROUND)) {
         now = now_ns();
         if (now >= wait->deadline_ns)
             return DRAGON_ERR_TIMEOUT;
-        if (now - yielded >= YIELD_EVERY_NS) {
-            give_way(&now);
+        if (wanted || now - yielded >= YIELD_EVERY_NS) {
+            wanted = give_way(&now);
             yielded = now;
         }
         bool ask = now - asked >= LOOK_AT_KEEPER_NS;
@@ -270,7 +273,7 @@ static void leave(const struct wait *wait)
             wait->items[i].rung = true;
 }
 
-// On our eventfd, the network's, and the keeper's socket. True: the latter said something, as by its end.
+// On our eventfd, the network's, and the keeper's socket. False: the time is over, or the latter said something, as by its end.
 static bool sleep_in_poll(const struct wait *wait, uint32_t seen, int64_t ns)
 {
     struct waiter *waiter = wait->waiter;
@@ -280,48 +283,53 @@ static bool sleep_in_poll(const struct wait *wait, uint32_t seen, int64_t ns)
         {.fd = data_port_fd(waiter->port), .events = POLLIN},
         {.fd = space->keeper_fd, .events = POLLRDHUP},
     };
+    int found = -1;
     if (bell_sleep_fd(space->own, seen) && data_port_arm(waiter->port)) {
         struct timespec most = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
         uint64_t rings;
-        if (ppoll(fds, 3, &most, NULL) > 0 && (fds[0].revents & POLLIN))
+        found = ppoll(fds, 3, &most, NULL);
+        if (found > 0 && (fds[0].revents & POLLIN))
             (void)!read(space->bell_fd, &rings, sizeof(rings)); // quiet again
     }
     bell_awake(space->own);
-    return fds[2].revents != 0;
+    return found != 0 && fds[2].revents == 0;
 }
 
-// Once, at most a slice of time. True: ask whether the runtime is still there.
-static bool sleep_once(const struct wait *wait, int64_t now)
+// Once, at most so long. False: as of sleep_in_poll.
+static bool sleep_once(const struct wait *wait, int64_t ns)
 {
     struct space *space = wait->waiter->space;
     uint32_t seen = bell_seen(space->own);
-    bool ask = false;
+    bool rung = true;
     enter(wait);
     if (!any_ready(wait) && !ended(wait)) {
-        int64_t left = wait->deadline_ns - now;
-        int64_t ns = left < SLICE_NS ? left : SLICE_NS;
         if (network_counts(wait->waiter))
-            ask = sleep_in_poll(wait, seen, ns);
+            rung = sleep_in_poll(wait, seen, ns);
         else
-            bell_sleep(space->own, seen, ns);
+            rung = bell_sleep(space->own, seen, ns);
     }
     leave(wait);
-    return ask;
+    return rung;
+}
+
+// At most a slice. The clock is only read when there is a deadline.
+static int64_t time_to_sleep(const struct wait *wait)
+{
+    if (wait->deadline_ns == WAIT_FOREVER_NS)
+        return SLICE_NS;
+    int64_t left = wait->deadline_ns - now_ns();
+    return left < SLICE_NS ? left : SLICE_NS;
 }
 
 static dragon_err_t sleep_until(const struct wait *wait)
 {
-    int64_t now = now_ns(), asked = now;
-    while (now < wait->deadline_ns) {
-        bool ask = sleep_once(wait, now);
+    int64_t ns;
+    while ((ns = time_to_sleep(wait)) > 0) {
+        bool rung = sleep_once(wait, ns);
         if (look(wait))
             return DRAGON_OK;
-        now = now_ns();
-        ask |= now - asked >= SLICE_NS;
-        if (ended(wait) || (ask && space_ended(wait->waiter->space, true)))
+        if (ended(wait) || (!rung && space_ended(wait->waiter->space, true)))
             return DRAGON_ERR_PEER;
-        if (ask)
-            asked = now;
     }
     return DRAGON_ERR_TIMEOUT;
 }
@@ -339,9 +347,10 @@ dragon_err_t wait_for(struct waiter *waiter, struct awaited *items, size_t count
         return look_only(&wait);
     if (mode == DRAGON_WAIT_ADAPTIVE && look_a_while(&wait, spin))
         return DRAGON_OK;
-    int64_t began = now_ns();
+    bool learn = mode == DRAGON_WAIT_ADAPTIVE && spin;
+    int64_t began = learn ? now_ns() : 0;
     dragon_err_t err = sleep_until(&wait);
-    if (mode == DRAGON_WAIT_ADAPTIVE)
+    if (learn)
         spin_miss(spin, now_ns() - began);
     if (waiter->on_woken)
         waiter->on_woken(waiter->woken_arg);

@@ -45,13 +45,6 @@ static size_t page_of(struct segment_kind kind)
 
 // ---- life
 
-size_t segment_next_bytes(uint32_t segments, size_t block)
-{
-    size_t grown = (size_t)1 << (20 + (segments < 6 ? segments : 6));
-    size_t needed = heap_bytes_for(block);
-    return needed == 0 || needed > grown ? needed : grown;
-}
-
 dragon_err_t segment_create(struct segment_kind kind, size_t bytes, int *fd_out, size_t *bytes_out,
                             dragon_error_t *error)
 {

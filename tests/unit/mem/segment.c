@@ -219,14 +219,3 @@ Test(segment, is_seen_by_all_who_map_it_but_not_by_children)
     close(fd);
     cr_expect_null(segment_map(-1, bytes, usual));
 }
-
-Test(segment, grows_from_one_to_the_next)
-{
-    cr_expect_eq(segment_next_bytes(0, 1), MIB);
-    cr_expect_eq(segment_next_bytes(1, 1), 2 * MIB);
-    cr_expect_eq(segment_next_bytes(6, 1), 64 * MIB);
-    cr_expect_eq(segment_next_bytes(1000, 1), 64 * MIB);
-    cr_expect_eq(segment_next_bytes(0, 100 * MIB), heap_bytes_for(100 * MIB));
-    cr_expect_geq(segment_next_bytes(6, 64 * MIB), 65 * MIB);
-    cr_expect_eq(segment_next_bytes(0, SIZE_MAX), 0);
-}
