@@ -286,12 +286,12 @@ Test(keeper_limits, growths_at_once_keep_to_the_limit)
 Test(keeper_limits, descriptors)
 {
     struct space *spaces[64], *late = NULL;
-    int count = 0;
+    uint32_t count = 0;
     keepers_start(&the, &(struct keepers_options){.nodes = 1, .descriptors = 200});
     while (count < 64 &&
            space_attach(the.path[0], ROLE_PROCESS, &spaces[count], &ask_error) == DRAGON_OK)
         count++;
-    cr_expect(count > 20 && count < 40, "%d", count);
+    cr_expect(count > 20 && count < 40, "%u", count);
     cr_expect_eq(ask_error.code, DRAGON_ERR_FULL);
     cr_expect(strstr(ask_error.text, "ulimit -n") && strstr(ask_error.text, "200"), "%s",
               ask_error.text);
