@@ -3,18 +3,26 @@
 // A channel whose single receiver serves it itself.
 #include "config.h"
 
+#include "chan/far_parts.h"
 #include "nodes.h"
 
 static struct nodes nodes;
 static uint8_t buffer[1 << 20], got[1 << 20];
 
+// The child that receives comes before the network library, whose threads it would not have.
 static void make_single(uint32_t capacity)
 {
-    nodes_up(&nodes);
+    nodes_home(&nodes);
     struct object_spec spec = CHANNEL_SPEC;
     spec.single = true;
     spec.capacity = capacity;
-    nodes_make(&nodes, &spec);
+    nodes_make_home(&nodes, &spec);
+}
+
+static void make_sender(void)
+{
+    nodes_far(&nodes);
+    nodes_open_far(&nodes);
 }
 
 static dragon_err_t put(size_t bytes, uint64_t tag, int64_t ms)
@@ -71,7 +79,8 @@ Test(far_direct, in_order_through_the_change)
                 _exit(2);
             if (i == COUNT / 2) {
                 leave_receiver();
-                space_detach(nodes.home); // the next receiver is another process as far as others see
+                space_detach(
+                    nodes.home); // the next receiver is another process as far as others see
                 struct nodes again = nodes;
                 dragon_error_t error;
                 if (space_attach(nodes.keepers->path[0], ROLE_PROCESS, &again.home, &error))
@@ -97,6 +106,7 @@ Test(far_direct, in_order_through_the_change)
             leave_receiver();
         _exit(0);
     }
+    make_sender();
     for (uint64_t i = 0; i < COUNT; i++) {
         dragon_err_t err = put(i % 40 * 10, i, SOON);
         cr_assert_eq(err, DRAGON_OK, "message %d: %d", (int)i, err);
@@ -126,8 +136,10 @@ Test(far_direct, all_sizes)
         leave_receiver();
         _exit(0);
     }
+    make_sender();
     for (uint64_t i = 0; i < COUNT; i++)
         cr_assert_eq(put(sizes[i % 8], i, SOON), DRAGON_OK);
+    cr_expect(nodes.there->direct.open);
     cr_expect_eq(far_close(nodes.there, in_ms(SOON)), DRAGON_OK);
     nodes_reap(child);
     nodes_down(&nodes);
@@ -149,6 +161,7 @@ Test(far_direct, received)
         leave_receiver();
         _exit(0);
     }
+    make_sender();
     for (uint64_t i = 0; i < COUNT; i++) {
         struct far_call how = within(SOON);
         how.mode = DRAGON_RETURN_RECEIVED;
@@ -156,6 +169,61 @@ Test(far_direct, received)
         cr_assert_eq(far_send(nodes.there, buffer, 20, i, &how), DRAGON_OK);
         cr_expect_geq(ring_received(nodes.local.ring), i + 1);
     }
+    nodes_reap(child);
+    nodes_down(&nodes);
+}
+
+// A receiver that computes does not hold up anybody beyond his time, and gets everything that was sent.
+Test(far_direct, receiver_that_computes)
+{
+    make_single(8);
+    int pipes[2];
+    char byte = 0;
+    cr_assert_eq(pipe(pipes), 0);
+    pid_t child = nodes_fork(&nodes);
+    if (child == 0) {
+        if (!become_receiver())
+            _exit(2);
+        uint64_t next = 0;
+        for (;;) {
+            dragon_message_t message;
+            if (local_receive(&nodes.local, got, sizeof got, &message, in_ms(SOON)) != DRAGON_OK ||
+                message.tag != next++)
+                _exit(1);
+            if (message.bytes == 1) // it computes until it is told
+                if (read(pipes[0], &byte, 1) != 1)
+                    _exit(3);
+            if (message.bytes == 2)
+                break;
+        }
+        leave_receiver();
+        _exit(0);
+    }
+    make_sender();
+    uint64_t tag = 0;
+    for (int i = 0; i < 100 || !nodes.there->direct.used; i++)
+        cr_assert_eq(put(20, tag++, SOON), DRAGON_OK);
+    cr_assert_eq(put(1, tag++, SOON), DRAGON_OK);
+    uint64_t began = time_now_ms();
+    dragon_err_t err = DRAGON_OK;
+    while ((err = put(20, tag, 100)) == DRAGON_OK)
+        tag++;
+    cr_expect_eq(err, DRAGON_ERR_TIMEOUT);
+    cr_expect_eq(put(1 << 20, tag, 100), DRAGON_ERR_TIMEOUT);
+    cr_expect_eq(put(1 << 20, tag, 0), DRAGON_ERR_AGAIN);
+    struct far_call how = within(100);
+    how.mode = DRAGON_RETURN_RECEIVED;
+    cr_expect_eq(far_send(nodes.there, buffer, 10, tag, &how), DRAGON_ERR_TIMEOUT);
+    cr_expect_lt(time_now_ms() - began, 4000);
+    cr_assert_eq(write(pipes[1], &byte, 1), 1);
+    cr_expect_eq(put(1 << 20, tag++, SOON), DRAGON_OK);
+    cr_assert_eq(put(1, tag++, SOON), DRAGON_OK);
+    how.deadline_ns = in_ms(100); // there is room, but nobody who takes it
+    fill(buffer, 10, tag);
+    cr_expect_eq(far_send(nodes.there, buffer, 10, tag++, &how), DRAGON_ERR_TIMEOUT);
+    cr_assert_eq(write(pipes[1], &byte, 1), 1);
+    cr_expect_eq(put(2, tag++, SOON), DRAGON_OK);
+    cr_expect_eq(far_close(nodes.there, in_ms(SOON)), DRAGON_OK);
     nodes_reap(child);
     nodes_down(&nodes);
 }
@@ -171,6 +239,7 @@ Test(far_direct, receiver_killed)
         for (;;)
             local_receive(&nodes.local, got, sizeof got, NULL, in_ms(SOON));
     }
+    make_sender();
     uint64_t began = 0;
     dragon_err_t err = DRAGON_OK;
     for (uint64_t i = 0; i < 5000 && err == DRAGON_OK; i++) {
