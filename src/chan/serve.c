@@ -219,6 +219,8 @@ bool serve_turn(struct serve *serve)
         served_waits(serve, served);
     }
     sends_tell(serve);
+    if (!serve->all)
+        serve->waiter->nap_ns = serve->lacks_memory ? MEMORY_AGAIN_MS * INT64_C(1000000) : 0;
     return serve->did;
 }
 
