@@ -205,25 +205,24 @@ dragon_err_t local_receive(struct local_channel *channel, void *buffer, size_t r
     say(&message, message_out);
     if (err != DRAGON_OK || message.block == 0)
         return err;
-    const void *data = space_at(space, message.block, message.bytes);
-    if (data && message.bytes)
-        memcpy(buffer, data, message.bytes);
+    if (message.bytes)
+        memcpy(buffer, space_at(space, message.block, message.bytes), message.bytes);
     space_free(space, message.block, space->slot);
-    return data ? DRAGON_OK : DRAGON_ERR_PROTO;
+    return DRAGON_OK;
 }
 
 // The message was inline when we looked: into a block of ours, unless another one is the oldest by then.
-static dragon_err_t receive_copy(struct local_channel *channel, struct ring_message *message_out,
-                                 void **data_out)
+static dragon_err_t receive_copy(struct local_channel *channel, struct ring_message *message_out)
 {
     struct space *space = channel->waiter->space;
     size_t room = channel->ring->config.inline_bytes;
     mem_ref block;
-    dragon_err_t err = space_alloc(space, room, channel->kind, &block, data_out, NULL);
+    void *data;
+    dragon_err_t err = space_alloc(space, room, channel->kind, &block, &data, NULL);
     if (err != DRAGON_OK)
         return err;
-    err = ring_pop(channel->ring, space, true, *data_out, room, message_out);
-    if (err == DRAGON_OK && message_out->block == 0 && message_out->bytes > 0)
+    err = ring_pop(channel->ring, space, true, data, room, message_out);
+    if (err == DRAGON_OK && message_out->block == 0)
         message_out->block = block;
     else
         space_free(space, block, space->slot);
@@ -233,29 +232,24 @@ static dragon_err_t receive_copy(struct local_channel *channel, struct ring_mess
 dragon_err_t local_receive_block(struct local_channel *channel, mem_ref *block_out, void **data_out,
                                  dragon_message_t *message_out, int64_t deadline_ns)
 {
+    struct space *space = channel->waiter->space;
     struct ring_message message;
-    void *data = NULL;
     dragon_err_t err = check_receiver(channel);
     if (err != DRAGON_OK)
         return err;
     do {
         err = pop(channel, true, NULL, 0, &message, deadline_ns);
         if (err == DRAGON_ERR_TOO_BIG)
-            err = receive_copy(channel, &message, &data);
+            err = receive_copy(channel, &message);
     } while (err == DRAGON_ERR_AGAIN && deadline_ns > 0);
     if (err != DRAGON_OK)
         return err;
-    struct space *space = channel->waiter->space;
-    if (message.block && message.bytes > 0)
-        data = space_at(space, message.block, message.bytes);
-    if (message.block && (message.bytes == 0 || !data)) {
+    if (message.block && message.bytes == 0) {
         space_free(space, message.block, space->slot);
         message.block = 0;
-        if (message.bytes > 0)
-            return DRAGON_ERR_PROTO;
     }
     *block_out = message.block;
-    *data_out = message.block ? data : NULL;
+    *data_out = message.block ? space_at(space, message.block, message.bytes) : NULL;
     say(&message, message_out);
     return DRAGON_OK;
 }

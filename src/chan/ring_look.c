@@ -29,7 +29,7 @@ bool ring_writable(struct ring *ring)
 uint32_t ring_waiting(struct ring *ring)
 {
     uint64_t at = ring_head(ring).position, end = ring_tail(ring).position;
-    if (at >= end)
+    if ((int64_t)(end - at) <= 0)
         return 0;
     if (atomic_load(&ring->lost) == 0)
         return (uint32_t)(position_count(ring, end) - position_count(ring, at));
