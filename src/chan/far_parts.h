@@ -89,7 +89,7 @@ struct far_copy {
     bool sent;
     uint8_t data[];
 };
-enum { FAR_COPY_LEAST = 16 << 10, FAR_COPY_KINDS = 6, FAR_SPARE_MOST = 2 * CHAN_WINDOW };
+enum { FAR_COPY_LEAST = 16 << 10, FAR_COPY_KINDS = 5, FAR_SPARE_MOST = CHAN_WINDOW };
 _Static_assert(FAR_COPY_LEAST << (FAR_COPY_KINDS - 1) == CHAN_COPIED, "any fits");
 
 struct far {

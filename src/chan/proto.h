@@ -47,7 +47,7 @@ enum {
     CHAN_SMALL = 8192, // a message up to here is sent with its header
     // One up to here is sent without waiting for its receiver, as long as there are credits, and with all that is on its way has
     // at most CHAN_WINDOW bytes.
-    CHAN_COPIED = 512 << 10,
+    CHAN_COPIED = 256 << 10,
     CHAN_WINDOW = 4 << 20,
     CHAN_CREDITS_MOST = 64,
 };

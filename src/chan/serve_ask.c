@@ -80,14 +80,14 @@ static dragon_err_t claim(struct serve *serve, struct use *use)
 {
     struct ring *ring = served_ring(use->served);
     uint32_t slot, nobody = SLOT_NONE;
-    if (!ring->config.single || use->claimed)
+    if (!ring->config.single)
         return DRAGON_OK;
     dragon_err_t err = connection_slot(serve, use->connection, &slot);
     if (err != DRAGON_OK)
         return err;
+    use->owns = true;
     if (!atomic_compare_exchange_strong(&ring->receiver, &nobody, slot) && nobody != slot)
         return DRAGON_ERR_DENIED;
-    use->claimed = true;
     return DRAGON_OK;
 }
 
@@ -123,6 +123,7 @@ static dragon_err_t hand_over(struct serve *serve, struct use *use)
     uint32_t slot;
     struct sync_call taken = {.op = SYNC_QUEUE_TAKEN};
     dragon_err_t err = connection_slot(serve, use->connection, &slot);
+    use->owns = true;
     if (err == DRAGON_OK)
         err = sync_try(use->served->object, serve->waiter->space, slot, &taken, NULL);
     return err;
@@ -182,6 +183,7 @@ static dragon_err_t call_now(struct serve *serve, struct use *use, const struct 
 {
     uint32_t slot;
     dragon_err_t err = connection_slot(serve, use->connection, &slot);
+    use->owns = true;
     if (err == DRAGON_OK)
         err = sync_try(use->served->object, serve->waiter->space, slot, &request->call, result_out);
     return err;

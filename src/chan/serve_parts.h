@@ -83,7 +83,7 @@ struct use {
     struct inbound *queue;      // in order
     struct use *next, *prev;    // in served->blocked
     bool blocked;               // it is there
-    bool claimed;               // it made us the single receiver for its process
+    bool owns;                  // perhaps something, in the name of the connection's slot
     uint32_t receiver, move_at; // of a channel with a single one, see tell_moved
     // Its send in mode RECEIVED
     bool telling;
