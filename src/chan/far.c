@@ -89,10 +89,11 @@ void far_destroy(struct far *far)
     if (!far)
         return;
     struct far_object *object, *next_object;
-    DL_FOREACH_SAFE (far->objects, object, next_object)
-        free(object); // as if we had died
+    DL_FOREACH_SAFE(far->objects, object, next_object)
+    free(object); // as if we had died
     struct far_peer *peer, *next_peer;
-    DL_FOREACH_SAFE (far->peers, peer, next_peer) {
+    DL_FOREACH_SAFE(far->peers, peer, next_peer)
+    {
         data_peer_close(peer->data, true);
         DL_DELETE(far->peers, peer);
         free(peer);

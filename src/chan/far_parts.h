@@ -19,7 +19,8 @@
 
 enum {
     FAR_ANSWER_MS = 10000, // for what is answered at once
-    FAR_CANCEL_MS = 5000,  // for the answer to what was cancelled; then the connection counts as lost
+    FAR_CANCEL_MS =
+        5000, // for the answer to what was cancelled; then the connection counts as lost
 };
 
 struct far_peer {
@@ -98,7 +99,7 @@ struct far {
     struct far_peer *peers;     // owned
     struct far_object *objects; // owned
     struct ids ways, requests;
-    struct serve *serve; // owned; NULL: we serve nothing
+    struct serve *serve;                    // owned; NULL: we serve nothing
     struct far_copy *spare[FAR_COPY_KINDS]; // owned
     size_t spare_bytes;
 };
@@ -108,7 +109,7 @@ struct far {
 // wait_for, for something that the network brings.
 dragon_err_t far_wait(struct far *far, bool (*ready)(void *arg), void *arg, dragon_wait_t mode,
                       struct spin *spin, int64_t deadline_ns);
-int64_t far_deadline(int64_t ms); // so many from now
+int64_t far_deadline(int64_t ms);             // so many from now
 static inline void far_woken(struct far *far) // something that a set waits for
 {
     if (far->waiter->on_woken)

@@ -51,7 +51,8 @@ void far_peer_lost(struct far_peer *peer)
     struct far *far = peer->far;
     far_requests_lost(far, peer);
     struct far_object *object;
-    DL_FOREACH (far->objects, object) {
+    DL_FOREACH(far->objects, object)
+    {
         if (object->home.peer == peer)
             way_lost(&object->home);
         if (object->direct.peer == peer)
@@ -65,7 +66,8 @@ void far_peer_lost(struct far_peer *peer)
 static struct far_peer *peer_find_transport(struct far *far, uint32_t node)
 {
     struct far_peer *peer;
-    DL_FOREACH (far->peers, peer) {
+    DL_FOREACH(far->peers, peer)
+    {
         if (peer->node == node && peer->transport)
             return peer;
     }
@@ -75,7 +77,8 @@ static struct far_peer *peer_find_transport(struct far *far, uint32_t node)
 static struct far_peer *peer_find(struct far *far, const void *address, size_t bytes)
 {
     struct far_peer *peer;
-    DL_FOREACH (far->peers, peer) {
+    DL_FOREACH(far->peers, peer)
+    {
         if (peer->address_bytes == bytes && memcmp(peer->address, address, bytes) == 0)
             return peer;
     }
@@ -95,8 +98,7 @@ static dragon_err_t peer_connect(struct far *far, uint32_t node, bool transport,
     peer->transport = transport;
     peer->address_bytes = bytes;
     memcpy(peer->address, address, bytes);
-    dragon_err_t err =
-        data_peer_connect(far->port, peer->address, bytes, peer, &peer->data, error);
+    dragon_err_t err = data_peer_connect(far->port, peer->address, bytes, peer, &peer->data, error);
     if (err != DRAGON_OK) {
         free(peer);
         return err;
@@ -119,8 +121,8 @@ static dragon_err_t route(struct far *far, uint32_t node, uint64_t object, bool 
     struct unpack answer;
     pack_u32(&body, node);
     pack_u64(&body, object);
-    dragon_err_t err = space_ask(far->waiter->space, KC_ROUTE, &body, KEEPER_ANSWER_MS, &answer,
-                                 NULL, 0, error);
+    dragon_err_t err =
+        space_ask(far->waiter->space, KC_ROUTE, &body, KEEPER_ANSWER_MS, &answer, NULL, 0, error);
     if (err != DRAGON_OK)
         return err;
     bool direct = unpack_u8(&answer) != 0;
@@ -164,8 +166,8 @@ static dragon_err_t way_open(struct far_way *way, struct far_peer *peer, dragon_
     peer->ways++;
     struct cu_open open = {.handle = way->handle, .object = object->id, .kind = object->spec.kind};
     far_peer_send(peer, CU_OPEN, &open, sizeof open);
-    dragon_err_t err = far_wait(far, way_known, way, DRAGON_WAIT_ADAPTIVE, NULL,
-                                far_deadline(FAR_ANSWER_MS));
+    dragon_err_t err =
+        far_wait(far, way_known, way, DRAGON_WAIT_ADAPTIVE, NULL, far_deadline(FAR_ANSWER_MS));
     if (err == DRAGON_OK)
         err = way->answer;
     if (err == DRAGON_OK)

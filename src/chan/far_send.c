@@ -226,8 +226,7 @@ static dragon_err_t send_answered(struct far_way *way, const struct cu_send *hea
         moving.done = true; // nothing was taken
         far_peer_lost(way->peer);
     } else {
-        int64_t deadline =
-            header->mode & SEND_TRY ? far_deadline(FAR_ANSWER_MS) : how->deadline_ns;
+        int64_t deadline = header->mode & SEND_TRY ? far_deadline(FAR_ANSWER_MS) : how->deadline_ns;
         err = far_wait(far, way_answered, way, how->wait, &object->spin, deadline);
         if (err == DRAGON_ERR_TIMEOUT && way->awaited) {
             struct cu_take_back back = {.handle = way->handle, .number = header->number};

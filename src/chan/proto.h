@@ -43,7 +43,7 @@ enum chan_message {
 };
 
 enum {
-    CHAN_HEADER = 96, // bytes at most
+    CHAN_HEADER = 96,  // bytes at most
     CHAN_SMALL = 8192, // a message up to here is sent with its header
     // One up to here is sent without waiting for its receiver, as long as there are credits, and with all that is on its way has
     // at most CHAN_WINDOW bytes.

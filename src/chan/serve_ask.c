@@ -204,8 +204,7 @@ static dragon_err_t try_now(struct serve *serve, struct use *use, const struct p
         err = call_now(serve, use, request, &result);
     else if ((err = claim(serve, use)) == DRAGON_OK)
         err = request->peek ? peek(serve, use, request) : pop(serve, use, request);
-    bool answered = request->type == CU_RECEIVE &&
-                    (err == DRAGON_OK || err == DRAGON_ERR_TOO_BIG);
+    bool answered = request->type == CU_RECEIVE && (err == DRAGON_OK || err == DRAGON_ERR_TOO_BIG);
     if (err != DRAGON_ERR_AGAIN && !answered)
         answer(use, request, err, result);
     return err;
@@ -268,7 +267,8 @@ void ask(struct serve *serve, struct use *use, struct parked *request, bool wait
 void ask_cancel(struct serve *serve, struct connection *connection, uint32_t request)
 {
     struct parked *parked;
-    DL_FOREACH2 (connection->parked, parked, next_peer) {
+    DL_FOREACH2(connection->parked, parked, next_peer)
+    {
         if (parked->request != request)
             continue;
         struct served *served = parked->use->served;
@@ -285,7 +285,8 @@ void asks_turn(struct serve *serve, struct served *served)
     struct parked *parked, *next;
     // What nobody can receive now, none of those who wait to receive can.
     bool empty = served_is_ring(served) && !ring_readable(served_ring(served));
-    DL_FOREACH_SAFE (served->parked, parked, next) {
+    DL_FOREACH_SAFE(served->parked, parked, next)
+    {
         if (empty && parked->type == CU_RECEIVE)
             continue;
         dragon_err_t err = try_now(serve, parked->use, parked);
@@ -301,7 +302,8 @@ void asks_turn(struct serve *serve, struct served *served)
 void asks_drop(struct serve *serve, struct connection *connection, struct use *use)
 {
     struct parked *parked, *next;
-    DL_FOREACH_SAFE2 (connection->parked, parked, next, next_peer) {
+    DL_FOREACH_SAFE2(connection->parked, parked, next, next_peer)
+    {
         if (use && parked->use != use)
             continue;
         struct served *served = parked->use->served;

@@ -79,7 +79,7 @@ struct use {
     uint64_t held_bytes;          // of those in the queue, as far as they are here
     uint32_t flush;               // this one is waited for
     bool flushing, leaving;
-    bool lacks_memory; // for its next send, and the sender was told
+    bool lacks_memory;          // for its next send, and the sender was told
     struct inbound *queue;      // in order
     struct use *next, *prev;    // in served->blocked
     bool blocked;               // it is there
@@ -92,7 +92,7 @@ struct use {
     struct use *next_tell, *prev_tell; // in serve->telling
 };
 
-struct parked { // CU_RECEIVE, CU_POLL or CU_CALL
+struct parked {                           // CU_RECEIVE, CU_POLL or CU_CALL
     struct parked *next, *prev;           // of the object
     struct parked *next_peer, *prev_peer; // of the connection
     struct use *use;
@@ -111,9 +111,9 @@ struct serve {
     struct connection *connections;
     struct served *waiting;
     struct use *telling;
-    uint32_t moving;     // payloads that the network has our memory for
-    bool lacks_memory;   // something waits for it
-    bool did;            // something, in this turn
+    uint32_t moving;   // payloads that the network has our memory for
+    bool lacks_memory; // something waits for it
+    bool did;          // something, in this turn
 };
 
 // ---- serve.c

@@ -56,7 +56,11 @@ static void let_go(struct use *use)
         space_wake_all(space, &served_ring(use->served)->receivers);
         space_wake_all(space, &served_ring(use->served)->senders);
     }
-    sync_wake(use->served->object, space);
+    for (uint32_t op = 0; op < SYNC_OPS; op++) {
+        struct waitset *set = sync_set(use->served->object, &(struct sync_call){.op = op});
+        if (set)
+            space_wake_all(space, set);
+    }
 }
 
 void use_destroy(struct use *use)
@@ -111,8 +115,7 @@ static dragon_err_t use_open(struct serve *serve, struct connection *connection,
 
 // ---- connections
 
-dragon_err_t connection_slot(struct serve *serve, struct connection *connection,
-                             uint32_t *slot_out)
+dragon_err_t connection_slot(struct serve *serve, struct connection *connection, uint32_t *slot_out)
 {
     if (connection->slot == SLOT_NONE) {
         struct pack body = PACK_EMPTY;
@@ -236,8 +239,7 @@ static bool on_poll(struct serve *serve, struct use *use, const struct cu_poll *
 {
     if (use->served && !served_is_ring(use->served))
         return false;
-    struct parked request = {
-        .type = CU_POLL, .request = poll->request, .events = poll->events};
+    struct parked request = {.type = CU_POLL, .request = poll->request, .events = poll->events};
     ask(serve, use, &request, poll->wait);
     return true;
 }

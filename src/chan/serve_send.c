@@ -66,8 +66,7 @@ static void is_in(struct use *use, uint32_t number, uint8_t mode, uint64_t bytes
     if (mode & SEND_TELL)
         tell_later(use, number, mode, ticket);
     else if (is_answered(mode, bytes) || use->in - use->acked >= SERVE_BATCH ||
-             use->bytes >= CHAN_WINDOW / 2 ||
-             use->received - use->acked >= SERVE_CREDITS ||
+             use->bytes >= CHAN_WINDOW / 2 || use->received - use->acked >= SERVE_CREDITS ||
              (use->flushing && use->in == use->flush))
         give_back(use);
     if (use->flushing && use->in == use->flush)
@@ -292,8 +291,8 @@ void sends_turn(struct serve *serve, struct served *served)
     // In turns, one message each, as long as there is room; those that lack memory are passed over.
     uint32_t idle = 0, count = 0;
     struct use *use;
-    DL_FOREACH (served->blocked, use)
-        count++;
+    DL_FOREACH(served->blocked, use)
+    count++;
     while (served->blocked && idle < count) {
         use = served->blocked;
         enum step how = step(use);
@@ -442,7 +441,8 @@ static uint32_t fate(struct use *use)
 void sends_tell(struct serve *serve)
 {
     struct use *use, *next;
-    DL_FOREACH_SAFE2 (serve->telling, use, next, next_tell) {
+    DL_FOREACH_SAFE2(serve->telling, use, next, next_tell)
+    {
         uint32_t taken = fate(use);
         bool destroyed = object_state(use->served->object) == OBJECT_DESTROYED;
         if (taken == 0 && !destroyed)

@@ -3,18 +3,26 @@
 // A channel whose single receiver serves it itself.
 #include "config.h"
 
+#include "chan/far_parts.h"
 #include "nodes.h"
 
 static struct nodes nodes;
 static uint8_t buffer[1 << 20], got[1 << 20];
 
+// The child that receives comes before the network library, whose threads it would not have.
 static void make_single(uint32_t capacity)
 {
-    nodes_up(&nodes);
+    nodes_home(&nodes);
     struct object_spec spec = CHANNEL_SPEC;
     spec.single = true;
     spec.capacity = capacity;
-    nodes_make(&nodes, &spec);
+    nodes_make_home(&nodes, &spec);
+}
+
+static void make_sender(void)
+{
+    nodes_far(&nodes);
+    nodes_open_far(&nodes);
 }
 
 static dragon_err_t put(size_t bytes, uint64_t tag, int64_t ms)
@@ -71,7 +79,8 @@ Test(far_direct, in_order_through_the_change)
                 _exit(2);
             if (i == COUNT / 2) {
                 leave_receiver();
-                space_detach(nodes.home); // the next receiver is another process as far as others see
+                space_detach(
+                    nodes.home); // the next receiver is another process as far as others see
                 struct nodes again = nodes;
                 dragon_error_t error;
                 if (space_attach(nodes.keepers->path[0], ROLE_PROCESS, &again.home, &error))
@@ -97,6 +106,7 @@ Test(far_direct, in_order_through_the_change)
             leave_receiver();
         _exit(0);
     }
+    make_sender();
     for (uint64_t i = 0; i < COUNT; i++) {
         dragon_err_t err = put(i % 40 * 10, i, SOON);
         cr_assert_eq(err, DRAGON_OK, "message %d: %d", (int)i, err);
@@ -126,8 +136,10 @@ Test(far_direct, all_sizes)
         leave_receiver();
         _exit(0);
     }
+    make_sender();
     for (uint64_t i = 0; i < COUNT; i++)
         cr_assert_eq(put(sizes[i % 8], i, SOON), DRAGON_OK);
+    cr_expect(nodes.there->direct.open);
     cr_expect_eq(far_close(nodes.there, in_ms(SOON)), DRAGON_OK);
     nodes_reap(child);
     nodes_down(&nodes);
@@ -149,6 +161,7 @@ Test(far_direct, received)
         leave_receiver();
         _exit(0);
     }
+    make_sender();
     for (uint64_t i = 0; i < COUNT; i++) {
         struct far_call how = within(SOON);
         how.mode = DRAGON_RETURN_RECEIVED;
@@ -171,6 +184,7 @@ Test(far_direct, receiver_killed)
         for (;;)
             local_receive(&nodes.local, got, sizeof got, NULL, in_ms(SOON));
     }
+    make_sender();
     uint64_t began = 0;
     dragon_err_t err = DRAGON_OK;
     for (uint64_t i = 0; i < 5000 && err == DRAGON_OK; i++) {

@@ -32,7 +32,7 @@ static void expect_nothing(void)
 
 Test(far_send, sizes_in_order)
 {
-    static const size_t sizes[] = {0,    1,     23,    24,    25,     32,     33,      500,    8192,
+    static const size_t sizes[] = {0,    1,     23,    24,    25,     32,     33,     500,     8192,
                                    8193, 10000, 65536, 65537, 262144, 262144, 262145, 10 << 20};
     enum { COUNT = sizeof sizes / sizeof sizes[0] };
     nodes_channel(&nodes, 64);

@@ -59,15 +59,20 @@ static inline void nodes_far(struct nodes *nodes)
     cr_assert_eq(far_create(&nodes->away_waiter, &nodes->far, &error), DRAGON_OK, "%s", error.text);
 }
 
-static inline void nodes_up(struct nodes *nodes)
+static inline void nodes_home(struct nodes *nodes)
 {
     *nodes = (struct nodes){.keepers = calloc(1, sizeof *nodes->keepers)};
     nodes_find_transport(nodes);
     keepers_start(nodes->keepers, &(struct keepers_options){.nodes = 2,
-                                                             .transport = nodes->transport,
-                                                             .node_limit = 64 << 20});
+                                                            .transport = nodes->transport,
+                                                            .node_limit = 64 << 20});
     nodes->home = ask_attach(nodes->keepers, 0);
     nodes->home_waiter = (struct waiter){.space = nodes->home};
+}
+
+static inline void nodes_up(struct nodes *nodes)
+{
+    nodes_home(nodes);
     nodes_far(nodes);
 }
 
@@ -97,13 +102,18 @@ static inline void nodes_map(struct space *space, uint64_t id, enum object_kind 
     cr_assert_not_null(*object_out);
 }
 
-static inline void nodes_make(struct nodes *nodes, const struct object_spec *spec)
+static inline void nodes_make_home(struct nodes *nodes, const struct object_spec *spec)
 {
     nodes->spec = *spec;
     cr_assert_eq(ask_create(nodes->home, 0, spec, &nodes->id), DRAGON_OK, "%s", ask_error.text);
     nodes_map(nodes->home, nodes->id, spec->kind, &nodes->object);
     if (spec->kind == OBJECT_CHANNEL || spec->kind == OBJECT_QUEUE)
         local_channel_init(&nodes->local, &nodes->home_waiter, (struct ring *)nodes->object);
+}
+
+static inline void nodes_make(struct nodes *nodes, const struct object_spec *spec)
+{
+    nodes_make_home(nodes, spec);
     nodes_open_far(nodes);
 }
 
