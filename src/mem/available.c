@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // What is left: of the host, or of one of its NUMA nodes; and of each control group that this process is in, all the way up,
-// as far as they can be seen from here. What the kernel can drop at once (files that are not in use) counts as left.
+// as far as they can be seen from here. What the kernel can drop at once (files that are not in use) counts as left. Of each a part is
+// not ours to take: who is the last to ask for memory, perhaps for a few pages, is killed.
 #include "config.h"
 
 #include "mem/available.h"
@@ -14,7 +15,11 @@
 #include <stdarg.h>
 #include <unistd.h>
 
-enum { FILE_MOST = 64 << 10 };
+enum {
+    FILE_MOST = 64 << 10,
+    SPARE_PART = 64,        // one in so many of all
+    SPARE_LEAST = 16 << 20, // bytes
+};
 
 // A file of the system as text; "" when it cannot be read. The caller frees. NULL: out of memory.
 __attribute__((format(printf, 2, 3))) static char *read_text(const char *root, const char *format,
@@ -69,25 +74,27 @@ static uint64_t kilobytes(const char *text, const char *name)
     return find_number(text, name, &value) && value < UINT64_MAX / 1024 ? value * 1024 : 0;
 }
 
+static uint64_t without_spare(uint64_t left, uint64_t all)
+{
+    uint64_t spare = all / SPARE_PART > SPARE_LEAST ? all / SPARE_PART : SPARE_LEAST;
+    return left > spare ? left - spare : 0;
+}
+
 // ---- the host
 
 static uint64_t host_available(const char *root, int numa)
 {
-    uint64_t bytes = UINT64_MAX;
-    char *text = NULL;
-    if (numa < 0) {
-        text = read_text(root, "/proc/meminfo");
-        if (text && *text)
-            bytes = kilobytes(text, "MemAvailable");
-    } else {
-        text = read_text(root, "/sys/devices/system/node/node%d/meminfo", numa);
-        bytes = 0;
-        if (text)
-            bytes = kilobytes(text, "MemFree") + kilobytes(text, "Inactive(file)") +
-                    kilobytes(text, "SReclaimable") / 2;
+    char *text = numa < 0 ? read_text(root, "/proc/meminfo")
+                          : read_text(root, "/sys/devices/system/node/node%d/meminfo", numa);
+    uint64_t left = UINT64_MAX; // no such file: nothing is known
+    if (text && *text) {
+        left = numa < 0 ? kilobytes(text, "MemAvailable")
+                        : kilobytes(text, "MemFree") + kilobytes(text, "Inactive(file)") +
+                              kilobytes(text, "SReclaimable") / 2;
+        left = without_spare(left, kilobytes(text, "MemTotal"));
     }
     free(text);
-    return bytes;
+    return left;
 }
 
 // ---- control groups
@@ -113,7 +120,7 @@ static uint64_t group_available(const char *root, const char *folder, const stru
         uint64_t reclaimable = 0;
         find_number(stat, kind->reclaimable, &reclaimable);
         use = use > reclaimable ? use - reclaimable : 0;
-        left = limit > use ? limit - use : 0;
+        left = without_spare(limit > use ? limit - use : 0, limit);
     }
     free(limit_text);
     free(use_text);

@@ -95,9 +95,9 @@ static uint32_t class_of(size_t bytes)
 // From the beginning, when that does not pass many that are in use; else from where there was room, for as many times as make
 // up for the long way.
 
-static uint32_t walk_start(struct heap_hint *hint)
+static uint32_t walk_start(struct heap *heap, struct heap_hint *hint)
 {
-    if (hint->walks == 0)
+    if (hint->walks == 0 || word_state(page_word(heap, 0)) == PAGE_RETIRED)
         return 0;
     hint->walks--;
     return hint->from;
@@ -113,7 +113,7 @@ static void walk_done(struct heap_hint *hint, uint32_t start, uint32_t page, uin
 // Also pages that are cut and not in use, when there is nothing else.
 static uint32_t run_find(struct heap *heap, struct heap_hint *hint, struct run_search *search)
 {
-    uint32_t start = walk_start(hint);
+    uint32_t start = walk_start(heap, hint);
     uint32_t page = run_take(heap, search, start, heap->pages);
     if (page == RUN_NONE && start)
         page = run_take(heap, search, 0, start);
@@ -158,15 +158,14 @@ static uint32_t cut_take(struct heap *heap, struct cut_search *search, uint32_t 
         bool changed = page_word(heap, page) != word;
         search->busy |= changed || state == PAGE_BUSY || state == PAGE_CHANGING;
         search->cut |= state == PAGE_CUT && !(word & PAGE_FULL);
-        uint32_t pages = state == PAGE_BLOCK ? run_pages(heap, page, word) : 1;
-        page += pages ? pages : 1;
+        page += changed ? 1 : run_step(heap, page, word);
     }
     return RUN_NONE;
 }
 
 static uint32_t cut_find(struct heap *heap, struct heap_hint *hint, struct cut_search *search)
 {
-    uint32_t start = walk_start(hint);
+    uint32_t start = walk_start(heap, hint);
     uint32_t page = cut_take(heap, search, start, heap->pages);
     if (page == RUN_NONE && start)
         page = cut_take(heap, search, 0, start);

@@ -47,15 +47,14 @@ size_t heap_recover(struct heap *heap, uint32_t dead)
         uint64_t word = page_word(heap, page);
         enum page_state state = word_state(word);
         bool his = word_owner(word) == dead;
-        uint32_t pages = run_pages(heap, page, word), step = 1;
-        if (state == PAGE_FREE || state == PAGE_BLOCK || (state == PAGE_BUSY && his))
-            step = pages ? pages : 1;
-        if (his && pages && (state == PAGE_BLOCK || state == PAGE_BUSY)) {
-            if (state == PAGE_BUSY)
-                clear_inside(heap, page, pages, dead);
+        uint32_t pages = run_pages(heap, page, word), step = run_step(heap, page, word);
+        if (his && pages && state == PAGE_BUSY) {
+            clear_inside(heap, page, pages, dead);
             page_set(heap, page, word_run(PAGE_FREE, 0, pages));
-            count += state == PAGE_BLOCK;
+            step = pages;
         }
+        if (his && pages && state == PAGE_BLOCK)
+            count += page_change(heap, page, word, word_run(PAGE_FREE, 0, pages));
         if (his && state == PAGE_CHANGING)
             page_finish(heap, page, word);
         if (state == PAGE_CUT || state == PAGE_CHANGING)
@@ -74,11 +73,7 @@ void heap_stats(struct heap *heap, struct heap_stats *stats_out)
     for (uint32_t page = 0; page < heap->pages;) {
         uint64_t word = page_word(heap, page);
         enum page_state state = word_state(word);
-        uint32_t pages = 1, free_pages = 0;
-        if (state == PAGE_FREE || state == PAGE_BLOCK) {
-            pages = run_pages(heap, page, word);
-            pages = pages ? pages : 1;
-        }
+        uint32_t pages = run_step(heap, page, word), free_pages = 0;
         if (state == PAGE_FREE) {
             free_pages = pages;
         } else if (state == PAGE_BLOCK) {

@@ -92,10 +92,9 @@ uint32_t run_take(struct heap *heap, struct run_search *search, uint32_t from, u
         } else {
             uint64_t word = page_word(heap, page);
             enum page_state state = word_state(word);
-            uint32_t pages = state == PAGE_BLOCK ? run_pages(heap, page, word) : 1;
             search->busy |= state == PAGE_BUSY || state == PAGE_CHANGING;
             search->cut |= is_open(word);
-            page += pages ? pages : 1;
+            page += run_step(heap, page, word);
         }
         search->skipped++;
     }

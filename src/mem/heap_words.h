@@ -87,6 +87,15 @@ static inline uint32_t run_pages(struct heap *heap, uint32_t page, uint64_t word
     return pages <= heap->pages - page ? (uint32_t)pages : 0;
 }
 
+// How far it is to where the next word may be that counts: nothing is inside these runs. Of others one page is passed at a time.
+static inline uint32_t run_step(struct heap *heap, uint32_t page, uint64_t word)
+{
+    enum page_state state = word_state(word);
+    bool whole = state == PAGE_FREE || state == PAGE_BLOCK || state == PAGE_RETIRED;
+    uint32_t pages = whole ? run_pages(heap, page, word) : 1;
+    return pages ? pages : 1;
+}
+
 // ---- runs (heap_runs.c)
 
 struct run_search {

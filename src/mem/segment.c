@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Segments. Reserving never relies on the kernel to refuse: one that is out of memory, or a control group at its limit, would kill
-// a process instead. So what is left is looked at first, and some of it is left alone.
+// a process instead. So what is left is looked at first.
 #include "config.h"
 
 #include "mem/segment.h"
@@ -17,10 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum {
-    NODES = 1024, // of NUMA
-    SPARE = 32,   // one part in so many of what is left is not touched
-};
+enum { NODES = 1024 }; // of NUMA
 
 // ---- huge pages
 
@@ -47,13 +44,6 @@ static size_t page_of(struct segment_kind kind)
 }
 
 // ---- life
-
-size_t segment_next_bytes(uint32_t segments, size_t block)
-{
-    size_t grown = (size_t)1 << (20 + (segments < 6 ? segments : 6));
-    size_t needed = heap_bytes_for(block);
-    return needed == 0 || needed > grown ? needed : grown;
-}
 
 dragon_err_t segment_create(struct segment_kind kind, size_t bytes, int *fd_out, size_t *bytes_out,
                             dragon_error_t *error)
@@ -163,7 +153,7 @@ dragon_err_t segment_reserve(int fd, struct segment_kind kind, size_t from, size
     size_t wanted = to - from;
     if (kind.huge != DRAGON_HUGE_REQUIRE) {
         uint64_t left = segment_available(kind.numa);
-        if (wanted > left - left / SPARE)
+        if (wanted > left)
             return no_room(kind, wanted, left, error);
     }
     struct policy before = {0};

@@ -14,10 +14,6 @@ struct segment_kind {
     uint8_t huge; // dragon_huge_t
 };
 
-// How large the next segment should be when there are so many of its kind, for a block of so many bytes: 1 MiB, 2, and so on
-// up to 64, or what the block needs. 0: no segment can hold it.
-size_t segment_next_bytes(uint32_t segments, size_t block);
-
 // A descriptor of `bytes` (rounded up to whole pages of its kind; *bytes_out), without memory yet.
 dragon_err_t segment_create(struct segment_kind kind, size_t bytes, int *fd_out, size_t *bytes_out,
                             dragon_error_t *error);
@@ -32,7 +28,7 @@ void *segment_map(int fd, size_t bytes, struct segment_kind kind);
 void segment_unmap(void *base, size_t bytes);
 
 // What the system could give now, in bytes: the least of what is available, and what the control groups of this process
-// leave (v1 and v2). `numa` as in segment_kind. Reads some files: some 0.1 ms.
+// leave (v1 and v2), less 1/64 of all, at least 16 MiB, of each. `numa` as in segment_kind. Reads some files: some 0.1 ms.
 uint64_t segment_available(int numa);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include "mem/waitset.h"
 
-enum { WORDS = BOARD_SLOTS / 64, PAIRS = WORDS / 2 };
+enum { WORDS = BOARD_SLOTS / 64, PAIRS = WORDS / 2, PAIR = 128 }; // slots of a pair of words
 static const uint64_t one_entry = 1ull << 32;
 
 static uint64_t bit_of(uint32_t slot)
@@ -35,17 +35,21 @@ bool waitset_leave(struct waitset *set, uint32_t slot)
     return atomic_fetch_and(&set->words[slot / 64], ~bit_of(slot)) & bit_of(slot);
 }
 
-// One of a word's bits that are set in `mask`.
-static uint32_t take_from(struct waitset *set, uint32_t word, uint64_t mask)
+// The first of [from, to), which are of one pair of words.
+static uint32_t take_among(struct waitset *set, uint32_t from, uint32_t to)
 {
-    uint64_t bits = atomic_load(&set->words[word]) & mask;
-    while (bits) {
-        uint32_t slot = word * 64 + (uint32_t)__builtin_ctzll(bits);
-        if (waitset_leave(set, slot)) {
-            atomic_store_explicit(&set->turn, slot + 1, memory_order_relaxed);
-            return slot;
+    for (uint32_t word = from / 64; word * 64 < to; word++) {
+        uint64_t mask = word == from / 64 ? ~0ull << (from & 63) : ~0ull;
+        if (to - word * 64 < 64)
+            mask &= bit_of(to) - 1;
+        uint64_t bits;
+        while ((bits = atomic_load(&set->words[word]) & mask)) {
+            uint32_t slot = word * 64 + (uint32_t)__builtin_ctzll(bits);
+            if (waitset_leave(set, slot)) {
+                atomic_store_explicit(&set->turn, slot + 1, memory_order_relaxed);
+                return slot;
+            }
         }
-        bits = atomic_load(&set->words[word]) & mask;
     }
     return SLOT_NONE;
 }
@@ -54,7 +58,8 @@ static uint32_t take_from(struct waitset *set, uint32_t word, uint64_t mask)
 static void clear_empty(struct waitset *set, uint64_t summary)
 {
     uint64_t cleared = summary;
-    for (uint32_t pair = 0; pair < PAIRS; pair++) {
+    for (uint32_t bits = (uint32_t)summary; bits; bits &= bits - 1) {
+        uint32_t pair = (uint32_t)__builtin_ctz(bits);
         bool empty = !atomic_load(&set->words[pair * 2]) && !atomic_load(&set->words[pair * 2 + 1]);
         if (empty)
             cleared &= ~(1ull << pair);
@@ -63,24 +68,37 @@ static void clear_empty(struct waitset *set, uint64_t summary)
         atomic_compare_exchange_strong(&set->summary, &summary, cleared);
 }
 
+static uint32_t take_of_pairs(struct waitset *set, uint32_t pairs)
+{
+    uint32_t slot = SLOT_NONE;
+    for (; pairs && slot == SLOT_NONE; pairs &= pairs - 1) {
+        uint32_t begin = (uint32_t)__builtin_ctz(pairs) * PAIR;
+        slot = take_among(set, begin, begin + PAIR);
+    }
+    return slot;
+}
+
+// From the slot whose turn it is all the way round to those before it in the same pair of words.
 uint32_t waitset_take(struct waitset *set)
 {
     uint64_t summary = atomic_load(&set->summary);
-    if (!(uint32_t)summary)
+    uint32_t pairs = (uint32_t)summary;
+    if (!pairs)
         return SLOT_NONE;
     uint32_t turn = atomic_load_explicit(&set->turn, memory_order_relaxed) % BOARD_SLOTS;
-    uint64_t from_turn = ~0ull << (turn & 63);
-    // From the slot whose turn it is, all the way round to those before it in the same word.
-    for (uint32_t i = 0; i <= WORDS; i++) {
-        uint32_t word = (turn / 64 + i) % WORDS;
-        if (!(summary & 1ull << word / 2))
-            continue;
-        uint32_t slot = take_from(set, word, i == 0 ? from_turn : i == WORDS ? ~from_turn : ~0ull);
-        if (slot != SLOT_NONE)
-            return slot;
-    }
-    clear_empty(set, summary);
-    return SLOT_NONE;
+    uint32_t first = turn / PAIR, begin = first * PAIR, before = (1u << first) - 1;
+    uint32_t slot = SLOT_NONE;
+    if (pairs & 1u << first)
+        slot = take_among(set, turn, begin + PAIR);
+    if (slot == SLOT_NONE)
+        slot = take_of_pairs(set, pairs & ~before & ~(1u << first));
+    if (slot == SLOT_NONE)
+        slot = take_of_pairs(set, pairs & before);
+    if (slot == SLOT_NONE && pairs & 1u << first)
+        slot = take_among(set, begin, turn);
+    if (slot == SLOT_NONE)
+        clear_empty(set, summary);
+    return slot;
 }
 
 uint32_t waitset_count(struct waitset *set)

@@ -38,34 +38,42 @@ static void put(const char *name, const char *text)
     fclose(file);
 }
 
-static void expect_left(uint64_t kilobytes)
+static void put_mib(const char *name, uint64_t mib)
 {
-    cr_expect_eq(available_below(the_root, -1), kilobytes << 10, "%lu",
-                 available_below(the_root, -1) >> 10);
+    char text[40];
+    snprintf(text, sizeof text, "%lu\n", mib << 20);
+    put(name, text);
+}
+
+// Beside the part that is not ours to take.
+static void expect_left(uint64_t mib, uint64_t spare_mib)
+{
+    uint64_t left = available_below(the_root, -1) >> 20;
+    cr_expect_eq(left, mib - spare_mib, "%lu", left);
 }
 
 static void put_host(void)
 {
-    put("proc/meminfo", "MemTotal:       64000 kB\nMemFree:          300 kB\n"
-                        "MemAvailable:   40000 kB\nHugePages_Free:        0\n");
+    put("proc/meminfo", "MemTotal:       67108864 kB\nMemFree:          307200 kB\n"
+                        "MemAvailable:   41943040 kB\nHugePages_Free:        0\n");
 }
 
 Test(available, of_the_host)
 {
     put_host();
-    expect_left(40000);
+    expect_left(40 << 10, 1024);
 }
 
 Test(available, of_a_numa_node)
 {
     put_host();
-    put("sys/devices/system/node/node1/meminfo", "Node 1 MemTotal:       32000 kB\n"
-                                                 "Node 1 MemFree:         1000 kB\n"
-                                                 "Node 1 Active(file):     500 kB\n"
-                                                 "Node 1 Inactive(file):   200 kB\n"
-                                                 "Node 1 SReclaimable:     100 kB\n");
-    cr_expect_eq(available_below(the_root, 1), 1250 << 10);
-    cr_expect_eq(available_below(the_root, 0), 0, "there is none");
+    put("sys/devices/system/node/node1/meminfo", "Node 1 MemTotal:       819200 kB\n"
+                                                 "Node 1 MemFree:        102400 kB\n"
+                                                 "Node 1 Active(file):   512000 kB\n"
+                                                 "Node 1 Inactive(file):  20480 kB\n"
+                                                 "Node 1 SReclaimable:    10240 kB\n");
+    cr_expect_eq(available_below(the_root, 1), (100 + 20 + 5 - 16) << 20);
+    cr_expect_eq(available_below(the_root, 0), UINT64_MAX, "nothing is known of it");
 }
 
 Test(available, of_groups_of_version_2)
@@ -74,17 +82,18 @@ Test(available, of_groups_of_version_2)
     put("proc/self/mountinfo", "30 23 0:26 / /cg rw,nosuid shared:4 - cgroup2 cgroup2 rw\n");
     put("proc/self/cgroup", "0::/user/job\n");
     put("cg/user/job/memory.max", "max\n");
-    put("cg/user/job/memory.current", "5000\n");
-    expect_left(40000);
-    put("cg/user/job/memory.max", "20480000\n"); // 20000 kB
-    put("cg/user/job/memory.current", "10240000\n");
-    put("cg/user/job/memory.stat", "anon 700\ninactive_file 1024000\nactive_file 3\n");
-    expect_left(11000);
-    put("cg/user/memory.max", "4096000\n");
-    put("cg/user/memory.current", "1024000\n");
-    expect_left(3000);
-    put("cg/user/memory.current", "9999999\n");
-    expect_left(0);
+    put_mib("cg/user/job/memory.current", 100);
+    expect_left(40 << 10, 1024);
+    put_mib("cg/user/job/memory.max", 6400);
+    put("cg/user/job/memory.stat", "anon 700\ninactive_file 10485760\nactive_file 3\n");
+    expect_left(6400 - 100 + 10, 100);
+    put_mib("cg/user/memory.max", 500);
+    put_mib("cg/user/memory.current", 200);
+    expect_left(300, 16);
+    put_mib("cg/user/memory.current", 490);
+    expect_left(0, 0);
+    put_mib("cg/user/memory.current", 600);
+    expect_left(0, 0);
 }
 
 Test(available, of_groups_of_version_1)
@@ -95,12 +104,13 @@ Test(available, of_groups_of_version_1)
                                "35 31 0:32 / /cg/memory rw shared:9 - cgroup cgroup rw,memory\n"
                                "41 31 0:38 / /cg/unified rw - cgroup2 cgroup2 rw\n");
     put("proc/self/cgroup", "9:name=systemd:/memory\n4:cpu,memory:/a/b\n0::/\n");
-    put("cg/memory/a/b/memory.limit_in_bytes", "9223372036854771712\n");
-    put("cg/memory/a/b/memory.usage_in_bytes", "1024\n");
-    put("cg/memory/a/memory.limit_in_bytes", "10240000\n");
-    put("cg/memory/a/memory.usage_in_bytes", "2048000\n");
-    put("cg/memory/a/memory.stat", "inactive_file 1\ntotal_inactive_file 1024000\n");
-    expect_left(9000);
+    put("cg/memory/a/b/memory.limit_in_bytes", "9223372036854771712\n"); // none
+    put_mib("cg/memory/a/b/memory.usage_in_bytes", 1);
+    expect_left(40 << 10, 1024);
+    put_mib("cg/memory/a/memory.limit_in_bytes", 1000);
+    put_mib("cg/memory/a/memory.usage_in_bytes", 200);
+    put("cg/memory/a/memory.stat", "inactive_file 1\ntotal_inactive_file 104857600\n");
+    expect_left(900, 16);
 }
 
 Test(available, of_a_container)
@@ -108,15 +118,15 @@ Test(available, of_a_container)
     put_host();
     put("proc/self/mountinfo", "35 31 0:32 /docker/1 /cg/memory rw - cgroup cgroup rw,memory\n");
     put("proc/self/cgroup", "4:memory:/docker/1/inner\n");
-    put("cg/memory/memory.limit_in_bytes", "10240000\n");
-    put("cg/memory/memory.usage_in_bytes", "0\n");
-    put("cg/memory/inner/memory.limit_in_bytes", "1024000\n");
-    put("cg/memory/inner/memory.usage_in_bytes", "0\n");
-    expect_left(1000);
+    put_mib("cg/memory/memory.limit_in_bytes", 1000);
+    put_mib("cg/memory/memory.usage_in_bytes", 0);
+    put_mib("cg/memory/inner/memory.limit_in_bytes", 100);
+    put_mib("cg/memory/inner/memory.usage_in_bytes", 0);
+    expect_left(100, 16);
     put("proc/self/cgroup", "4:memory:/docker/12\n"); // cannot be seen from here
-    expect_left(10000);
+    expect_left(1000, 16);
     put("proc/self/cgroup", "4:memory:/../other\n");
-    expect_left(10000);
+    expect_left(1000, 16);
 }
 
 Test(available, of_a_system_that_tells_nothing)

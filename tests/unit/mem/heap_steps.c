@@ -5,12 +5,9 @@
 #include "config.h"
 
 #include "tests/unit/mem/heap_check.h"
+#include "tests/unit/mem/steps.h"
 
 #include <criterion/parameterized.h>
-#include <signal.h>
-#include <sys/ptrace.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 enum { ME = 5, OTHER = 9, PAGES = 10, MOST = 48, RUNS = 200, PASSES = 60 };
 
@@ -206,32 +203,7 @@ static pid_t start(const struct scene *scene)
     memset(base, 0, bytes);
     cr_assert(heap_init(&heap, base, bytes));
     scene->before();
-    pid_t child = fork();
-    if (child == 0) {
-        ptrace(PTRACE_TRACEME, 0, NULL, NULL);
-        raise(SIGSTOP);
-        scene->act();
-        atomic_store(&stage->done, true);
-        _exit(0);
-    }
-    int status;
-    cr_assert_eq(waitpid(child, &status, 0), child);
-    cr_assert(WIFSTOPPED(status));
-    return child;
-}
-
-static void one_step(pid_t child)
-{
-    int status;
-    cr_assert_eq(ptrace(PTRACE_SINGLESTEP, child, NULL, NULL), 0);
-    cr_assert_eq(waitpid(child, &status, 0), child);
-    cr_assert(WIFSTOPPED(status));
-}
-
-static void finish(pid_t child)
-{
-    kill(child, SIGKILL);
-    waitpid(child, NULL, 0);
+    return step_start(scene->act, &stage->done);
 }
 
 // Everything that others have is there, and nothing else.
@@ -257,7 +229,7 @@ static void die_everywhere(const struct scene *scene)
     uint8_t *copy = heap_memory(bytes), *last = heap_memory(bytes);
     uint64_t steps = 0, states = 0;
     while (!atomic_load(&stage->done)) {
-        one_step(child);
+        step_one(child);
         steps++;
         if (states && !memcmp(last, heap.base, heap.first))
             continue; // nothing has changed
@@ -271,7 +243,7 @@ static void die_everywhere(const struct scene *scene)
     }
     cr_assert(states > 1 || !stage->mine, "%s: %lu states in %lu steps", scene->name, states,
               steps);
-    finish(child);
+    step_kill(child);
     munmap(copy, bytes);
     munmap(last, bytes);
 }
@@ -305,12 +277,9 @@ static void go_on_later(const struct scene *scene, uint64_t steps)
 {
     pid_t child = start(scene);
     for (uint64_t i = 0; i < steps; i++)
-        one_step(child);
+        step_one(child);
     meanwhile((unsigned)steps);
-    cr_assert_eq(ptrace(PTRACE_DETACH, child, NULL, NULL), 0);
-    int status;
-    cr_assert_eq(waitpid(child, &status, 0), child);
-    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    step_on(child);
     check_words(&heap, SLOT_NONE + 1);
     uint32_t owner = heap_owner(&heap, stage->mine);
     cr_assert(!stage->mine || owner == ME || owner == SLOT_MESSAGE, "%s, step %lu: owner %u",
@@ -327,14 +296,8 @@ static void go_on_later(const struct scene *scene, uint64_t steps)
 
 static uint64_t steps_of(const struct scene *scene)
 {
-    pid_t child = start(scene);
-    uint64_t steps = 0;
-    while (!atomic_load(&stage->done)) {
-        one_step(child);
-        steps++;
-    }
-    finish(child);
-    return steps;
+    pid_t child = start(scene); // makes the stage
+    return step_count(child, &stage->done);
 }
 
 static void stop_everywhere(const struct scene *scene)
