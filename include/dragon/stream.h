@@ -31,7 +31,8 @@ extern "C" {
 typedef struct dragon_stream dragon_stream_t;
 
 /* Announces a stream on the channel: the next that accepts reads it. `tag` is the reader's to see. The channel has to stay
- * attached as long as the stream is open. Errors as of dragon_channel_create and dragon_channel_send. */
+ * attached as long as the stream is open. With DRAGON_RETURN_RECEIVED on the channel it waits until somebody has accepted it.
+ * Errors as of dragon_channel_create and dragon_channel_send. */
 DRAGON_API dragon_err_t dragon_stream_open(dragon_channel_t *channel, uint64_t tag,
                                            dragon_stream_t **stream_out, int timeout_ms,
                                            dragon_error_t *error);
@@ -40,6 +41,11 @@ DRAGON_API dragon_err_t dragon_stream_open(dragon_channel_t *channel, uint64_t t
 DRAGON_API dragon_err_t dragon_stream_accept(dragon_channel_t *channel,
                                              dragon_stream_t **stream_out, uint64_t *tag_out,
                                              int timeout_ms, dragon_error_t *error);
+
+/* The same for what was received from the channel as a message. PROTO: it is no stream. CLOSED: its writer is gone. */
+DRAGON_API dragon_err_t dragon_stream_accept_message(dragon_channel_t *channel, const void *message,
+                                                     size_t bytes, dragon_stream_t **stream_out,
+                                                     dragon_error_t *error);
 
 /* Writes all of it, in pieces, waiting for the reader to take them. CLOSED: the reader has closed it, or is gone: no more is
  * wanted. TIMEOUT: some of it may have been written. STATE: it is for reading. */

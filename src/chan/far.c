@@ -24,7 +24,7 @@ static void on_message(void *arg, struct data_peer *data, uint8_t type,
         }
         if (message->incoming)
             data_refuse(far->port, message->incoming);
-        data_peer_close(data, false); // a stranger: we serve nobody
+        data_peer_close(data, true); // a stranger: we serve nobody
         return;
     }
     struct far_peer *peer = (struct far_peer *)wire;
@@ -89,10 +89,11 @@ void far_destroy(struct far *far)
     if (!far)
         return;
     struct far_object *object, *next_object;
-    DL_FOREACH_SAFE (far->objects, object, next_object)
-        far_close(object, far_deadline(0));
+    DL_FOREACH_SAFE(far->objects, object, next_object)
+    free(object); // as if we had died
     struct far_peer *peer, *next_peer;
-    DL_FOREACH_SAFE (far->peers, peer, next_peer) {
+    DL_FOREACH_SAFE(far->peers, peer, next_peer)
+    {
         data_peer_close(peer->data, true);
         DL_DELETE(far->peers, peer);
         free(peer);

@@ -13,7 +13,7 @@ struct ids { // zeroed at first
     struct id_entry {
         uint32_t id;
         void *what; // NULL: free
-    } *entries;     // owned: `room` of them, an id being at its remainder
+    } * entries;    // owned: `room` of them, an id being at its remainder
     uint32_t room, used, next;
 };
 

@@ -26,7 +26,9 @@ enum { CHAN_WIRE_VERSION = 1 };
     X(CU_CALL, 7, "u32 handle, u32 request, u32 op, u64 a, u64 b, u64 c, u8 wait; CU_ANSWER")      \
     X(CU_CANCEL, 8, "u32 request: its answer still comes, once, AGAIN if it was not possible yet") \
     X(CU_TAKE_BACK, 9,                                                                             \
-      "u32 handle, u32 number: a send that is answered: AGAIN if it is not in, TIMEOUT if it is")  \
+      "u32 handle, u32 number: no longer waited for: CU_CREDIT with TIMEOUT if it is in, else "    \
+      "with"                                                                                       \
+      " AGAIN if it is large; others go in")                                                       \
     X(CU_FLUSH, 10, "u32 handle; answered by CU_CREDIT when all sends before it are in")           \
     X(CU_OPENED, 16, "u32 handle, i32 error, u32 credits")                                         \
     X(CU_CREDIT, 17,                                                                               \
@@ -43,11 +45,13 @@ enum chan_message {
 };
 
 enum {
-    CHAN_HEADER = 96, // bytes at most
+    CHAN_HEADER = 96,  // bytes at most
     CHAN_SMALL = 8192, // a message up to here is sent with its header
-    // One up to here is sent without waiting for its receiver, as long as there are credits.
-    CHAN_COPIED = 512 << 10,
-    CHAN_CREDITS_MOST = 1 << 16,
+    // One up to here is sent without waiting for its receiver, as long as there are credits, and with all that is on its way has
+    // at most CHAN_WINDOW bytes.
+    CHAN_COPIED = 256 << 10,
+    CHAN_WINDOW = 4 << 20,
+    CHAN_CREDITS_MOST = 64,
 };
 
 // Of CU_SEND. One with any of these is answered at once when its fate is known, and so is one above CHAN_COPIED.

@@ -24,8 +24,7 @@ static dragon_err_t open_object(struct serve *serve, uint64_t id, uint8_t kind,
     pack_u32(&body, space->node);
     pack_u64(&body, id);
     pack_u8(&body, kind);
-    dragon_err_t err =
-        space_ask(space, KC_OPEN, &body, KEEPER_ANSWER_MS, &answer, NULL, 0, NULL);
+    dragon_err_t err = space_ask(space, KC_OPEN, &body, KEEPER_ANSWER_MS, &answer, NULL, 0, NULL);
     struct object_opened opened;
     if (err != DRAGON_OK)
         return err;
@@ -49,8 +48,7 @@ static void leave_object(struct serve *serve, uint64_t id)
     (void)space_ask(serve->waiter->space, KC_LEAVE, &body, KEEPER_ANSWER_MS, NULL, NULL, 0, NULL);
 }
 
-dragon_err_t served_find(struct serve *serve, uint64_t id, uint8_t kind,
-                         struct served **served_out)
+dragon_err_t served_find(struct serve *serve, uint64_t id, uint8_t kind, struct served **served_out)
 {
     struct served *served;
     HASH_FIND(hh, serve->objects, &id, sizeof id, served);
@@ -126,10 +124,10 @@ void serve_destroy(struct serve *serve)
         HASH_ITER (hh, serve->objects, served, next)
             serve_remove(serve, served->id);
     struct connection *connection, *next_connection;
-    DL_FOREACH_SAFE (serve->connections, connection, next_connection)
-        connection_close(serve, connection);
-    DL_FOREACH_SAFE (serve->connections, connection, next_connection)
-        connection_drop(connection);
+    DL_FOREACH_SAFE(serve->connections, connection, next_connection)
+    connection_close(serve, connection);
+    DL_FOREACH_SAFE(serve->connections, connection, next_connection)
+    connection_drop(connection);
     // The network has to let go of our memory; it does as soon as it knows that the connections are closed.
     uint64_t deadline = time_now_ms() + END_MS;
     while (serve->moving > 0 && time_left_ms(deadline) > 0)
@@ -165,7 +163,8 @@ void serve_remove(struct serve *serve, uint64_t object)
     if (!served)
         return;
     struct connection *connection, *next_connection;
-    DL_FOREACH_SAFE (serve->connections, connection, next_connection) {
+    DL_FOREACH_SAFE(serve->connections, connection, next_connection)
+    {
         struct use *use, *next;
         HASH_ITER (hh, connection->uses, use, next) {
             if (use->served != served)
@@ -211,7 +210,8 @@ bool serve_turn(struct serve *serve)
     serve->did = false;
     serve->lacks_memory = false;
     struct served *served, *next;
-    DL_FOREACH_SAFE (serve->waiting, served, next) {
+    DL_FOREACH_SAFE(serve->waiting, served, next)
+    {
         if (served->blocked)
             sends_turn(serve, served);
         if (served->parked)
@@ -255,12 +255,14 @@ static struct waitset *parked_set(const struct served *served, const struct park
 void serve_enter(struct serve *serve)
 {
     struct served *served;
-    DL_FOREACH (serve->waiting, served) {
+    DL_FOREACH(serve->waiting, served)
+    {
         served->entered_count = 0;
         if (served->blocked)
             enter_set(serve, served, &served_ring(served)->senders);
         struct parked *parked;
-        DL_FOREACH (served->parked, parked) {
+        DL_FOREACH(served->parked, parked)
+        {
             enter_set(serve, served, parked_set(served, parked));
             if (parked->type == CU_POLL && (parked->events & DRAGON_POLL_SEND))
                 enter_set(serve, served, &served_ring(served)->senders);

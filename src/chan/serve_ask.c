@@ -80,14 +80,14 @@ static dragon_err_t claim(struct serve *serve, struct use *use)
 {
     struct ring *ring = served_ring(use->served);
     uint32_t slot, nobody = SLOT_NONE;
-    if (!ring->config.single || use->claimed)
+    if (!ring->config.single)
         return DRAGON_OK;
     dragon_err_t err = connection_slot(serve, use->connection, &slot);
     if (err != DRAGON_OK)
         return err;
+    use->owns = true;
     if (!atomic_compare_exchange_strong(&ring->receiver, &nobody, slot) && nobody != slot)
         return DRAGON_ERR_DENIED;
-    use->claimed = true;
     return DRAGON_OK;
 }
 
@@ -123,6 +123,7 @@ static dragon_err_t hand_over(struct serve *serve, struct use *use)
     uint32_t slot;
     struct sync_call taken = {.op = SYNC_QUEUE_TAKEN};
     dragon_err_t err = connection_slot(serve, use->connection, &slot);
+    use->owns = true;
     if (err == DRAGON_OK)
         err = sync_try(use->served->object, serve->waiter->space, slot, &taken, NULL);
     return err;
@@ -182,6 +183,7 @@ static dragon_err_t call_now(struct serve *serve, struct use *use, const struct 
 {
     uint32_t slot;
     dragon_err_t err = connection_slot(serve, use->connection, &slot);
+    use->owns = true;
     if (err == DRAGON_OK)
         err = sync_try(use->served->object, serve->waiter->space, slot, &request->call, result_out);
     return err;
@@ -202,8 +204,7 @@ static dragon_err_t try_now(struct serve *serve, struct use *use, const struct p
         err = call_now(serve, use, request, &result);
     else if ((err = claim(serve, use)) == DRAGON_OK)
         err = request->peek ? peek(serve, use, request) : pop(serve, use, request);
-    bool answered = request->type == CU_RECEIVE &&
-                    (err == DRAGON_OK || err == DRAGON_ERR_TOO_BIG);
+    bool answered = request->type == CU_RECEIVE && (err == DRAGON_OK || err == DRAGON_ERR_TOO_BIG);
     if (err != DRAGON_ERR_AGAIN && !answered)
         answer(use, request, err, result);
     return err;
@@ -266,7 +267,8 @@ void ask(struct serve *serve, struct use *use, struct parked *request, bool wait
 void ask_cancel(struct serve *serve, struct connection *connection, uint32_t request)
 {
     struct parked *parked;
-    DL_FOREACH2 (connection->parked, parked, next_peer) {
+    DL_FOREACH2(connection->parked, parked, next_peer)
+    {
         if (parked->request != request)
             continue;
         struct served *served = parked->use->served;
@@ -283,7 +285,8 @@ void asks_turn(struct serve *serve, struct served *served)
     struct parked *parked, *next;
     // What nobody can receive now, none of those who wait to receive can.
     bool empty = served_is_ring(served) && !ring_readable(served_ring(served));
-    DL_FOREACH_SAFE (served->parked, parked, next) {
+    DL_FOREACH_SAFE(served->parked, parked, next)
+    {
         if (empty && parked->type == CU_RECEIVE)
             continue;
         dragon_err_t err = try_now(serve, parked->use, parked);
@@ -299,7 +302,8 @@ void asks_turn(struct serve *serve, struct served *served)
 void asks_drop(struct serve *serve, struct connection *connection, struct use *use)
 {
     struct parked *parked, *next;
-    DL_FOREACH_SAFE2 (connection->parked, parked, next, next_peer) {
+    DL_FOREACH_SAFE2(connection->parked, parked, next, next_peer)
+    {
         if (use && parked->use != use)
             continue;
         struct served *served = parked->use->served;

@@ -75,13 +75,15 @@ struct use {
     struct served *served; // NULL: we do not serve it any more
     struct serve *serve;
     uint32_t received, in, acked; // numbers of its sends
+    uint64_t bytes;               // of those that are in and not acknowledged
+    uint64_t held_bytes;          // of those in the queue, as far as they are here
     uint32_t flush;               // this one is waited for
     bool flushing, leaving;
-    bool lacks_memory; // for its next send, and the sender was told
+    bool lacks_memory;          // for its next send, and the sender was told
     struct inbound *queue;      // in order
     struct use *next, *prev;    // in served->blocked
     bool blocked;               // it is there
-    bool claimed;               // it made us the single receiver for its process
+    bool owns;                  // perhaps something, in the name of the connection's slot
     uint32_t receiver, move_at; // of a channel with a single one, see tell_moved
     // Its send in mode RECEIVED
     bool telling;
@@ -90,7 +92,7 @@ struct use {
     struct use *next_tell, *prev_tell; // in serve->telling
 };
 
-struct parked { // CU_RECEIVE, CU_POLL or CU_CALL
+struct parked {                           // CU_RECEIVE, CU_POLL or CU_CALL
     struct parked *next, *prev;           // of the object
     struct parked *next_peer, *prev_peer; // of the connection
     struct use *use;
@@ -109,9 +111,9 @@ struct serve {
     struct connection *connections;
     struct served *waiting;
     struct use *telling;
-    uint32_t moving;     // payloads that the network has our memory for
-    bool lacks_memory;   // something waits for it
-    bool did;            // something, in this turn
+    uint32_t moving;   // payloads that the network has our memory for
+    bool lacks_memory; // something waits for it
+    bool did;          // something, in this turn
 };
 
 // ---- serve.c

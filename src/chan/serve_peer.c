@@ -35,17 +35,32 @@ static void connection_free(struct serve *serve, struct connection *connection)
     free(connection);
 }
 
-// A single receiver that leaves lets others be it, unless it receives through another handle, too.
-static void unclaim(struct use *use)
+static bool is_last_use(const struct use *use)
 {
     struct use *other, *next;
-    uint32_t slot = use->connection->slot;
-    if (!use->claimed || !use->served)
-        return;
     HASH_ITER (hh, use->connection->uses, other, next)
-        if (other != use && other->claimed && other->served == use->served)
-            return;
-    atomic_compare_exchange_strong(&served_ring(use->served)->receiver, &slot, SLOT_NONE);
+        if (other != use && other->served == use->served)
+            return false;
+    return true;
+}
+
+// What the process had of the object, a lock say, is nobody's when it has left.
+static void let_go(struct use *use)
+{
+    struct connection *connection = use->connection;
+    struct space *space = use->serve->waiter->space;
+    if (!use->owns || !use->served || connection->slot == SLOT_NONE || !is_last_use(use))
+        return;
+    object_recover(use->served->object, connection->slot, space);
+    if (served_is_ring(use->served)) {
+        space_wake_all(space, &served_ring(use->served)->receivers);
+        space_wake_all(space, &served_ring(use->served)->senders);
+    }
+    for (uint32_t op = 0; op < SYNC_OPS; op++) {
+        struct waitset *set = sync_set(use->served->object, &(struct sync_call){.op = op});
+        if (set)
+            space_wake_all(space, set);
+    }
 }
 
 void use_destroy(struct use *use)
@@ -55,7 +70,7 @@ void use_destroy(struct use *use)
     struct served *served = use->served;
     asks_drop(serve, connection, use);
     sends_drop(use, true);
-    unclaim(use);
+    let_go(use);
     if (connection->last == use)
         connection->last = NULL;
     HASH_DELETE(hh, connection->uses, use);
@@ -100,8 +115,7 @@ static dragon_err_t use_open(struct serve *serve, struct connection *connection,
 
 // ---- connections
 
-dragon_err_t connection_slot(struct serve *serve, struct connection *connection,
-                             uint32_t *slot_out)
+dragon_err_t connection_slot(struct serve *serve, struct connection *connection, uint32_t *slot_out)
 {
     if (connection->slot == SLOT_NONE) {
         struct pack body = PACK_EMPTY;
@@ -142,7 +156,6 @@ static void connection_lost(struct serve *serve, struct connection *connection)
     struct use *use, *next;
     HASH_ITER (hh, connection->uses, use, next) {
         sends_drop(use, false);
-        use->claimed = false; // the slot was
         use->leaving = true;
         if (!use->queue)
             use_destroy(use);
@@ -154,7 +167,7 @@ static void connection_lost(struct serve *serve, struct connection *connection)
 void connection_close(struct serve *serve, struct connection *connection)
 {
     if (connection->peer)
-        data_peer_close(connection->peer, false);
+        data_peer_close(connection->peer, true);
     connection_lost(serve, connection);
 }
 
@@ -178,7 +191,7 @@ static void greet(struct serve *serve, struct data_peer *peer, uint8_t type,
     if (good)
         connection = calloc(1, sizeof *connection);
     if (!connection) {
-        data_peer_close(peer, false);
+        data_peer_close(peer, true);
         return;
     }
     connection->wire.side = WIRE_SERVED;
@@ -226,8 +239,7 @@ static bool on_poll(struct serve *serve, struct use *use, const struct cu_poll *
 {
     if (use->served && !served_is_ring(use->served))
         return false;
-    struct parked request = {
-        .type = CU_POLL, .request = poll->request, .events = poll->events};
+    struct parked request = {.type = CU_POLL, .request = poll->request, .events = poll->events};
     ask(serve, use, &request, poll->wait);
     return true;
 }
@@ -254,6 +266,8 @@ static bool on_use_message(struct serve *serve, struct connection *connection, u
                            const void *header)
 {
     struct use *use = use_find(connection, ((const struct cu_handle *)header)->handle);
+    if (!use && type == CU_LEAVE)
+        return true; // it crossed with our answer that it cannot be opened
     if (!use || use->leaving)
         return false;
     switch (type) {
@@ -307,7 +321,7 @@ void serve_on_message(struct serve *serve, struct data_peer *peer, uint8_t type,
         return;
     if (message->incoming)
         data_refuse(serve->waiter->port, message->incoming);
-    data_peer_close(peer, false);
+    data_peer_close(peer, true); // it is told
     if (connection)
         connection_lost(serve, connection);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Sends of other nodes. One that can goes into its channel at once; else it waits in the queue of its handle, and those behind it do:
-// they keep their order. A large payload stays at its sender until there is room for messages, and is then moved into a block of
-// this node, several at a time.
+// they keep their order. A large payload stays at its sender until there is room for its message, and is then moved into a block of
+// this node.
 //
 // Credits are given back in batches, at once to a sender that has used up all; sends with an answer are answered when their fate
 // is known.
@@ -11,8 +11,6 @@
 #include "chan/serve_parts.h"
 
 #include <stdlib.h>
-
-enum { AHEAD_BYTES = 4 << 20 };
 
 // ---- answers
 
@@ -29,27 +27,13 @@ static void give_back(struct use *use)
     if (number == use->acked)
         return;
     use->acked = number;
+    use->bytes = 0;
     send_credit(use, number, DRAGON_OK);
 }
 
 static bool is_answered(uint8_t mode, uint64_t bytes)
 {
     return mode != 0 || bytes > CHAN_COPIED;
-}
-
-static void tell_later(struct use *use, uint32_t number, uint8_t mode, uint32_t ticket)
-{
-    struct serve *serve = use->serve;
-    if (mode & SEND_TRY) { // nobody waited for it
-        send_credit(use, number, DRAGON_ERR_TIMEOUT);
-        give_back(use);
-        return;
-    }
-    use->telling = true;
-    use->tell_number = number;
-    use->ticket = ticket;
-    use->position = ring_sent(served_ring(use->served));
-    DL_APPEND2(serve->telling, use, prev_tell, next_tell);
 }
 
 static void tell_no_longer(struct use *use)
@@ -60,13 +44,25 @@ static void tell_no_longer(struct use *use)
     DL_DELETE2(use->serve->telling, use, prev_tell, next_tell);
 }
 
+static void tell_later(struct use *use, uint32_t number, uint32_t ticket)
+{
+    struct serve *serve = use->serve;
+    tell_no_longer(use); // of an older one
+    use->telling = true;
+    use->tell_number = number;
+    use->ticket = ticket;
+    use->position = ring_sent(served_ring(use->served));
+    DL_APPEND2(serve->telling, use, prev_tell, next_tell);
+}
+
 static void is_in(struct use *use, uint32_t number, uint8_t mode, uint64_t bytes, uint32_t ticket)
 {
     use->in = number;
+    use->bytes += bytes;
     if (mode & SEND_TELL)
-        tell_later(use, number, mode, ticket);
+        tell_later(use, number, ticket);
     else if (is_answered(mode, bytes) || use->in - use->acked >= SERVE_BATCH ||
-             use->received - use->acked >= SERVE_CREDITS ||
+             use->bytes >= CHAN_WINDOW / 2 || use->received - use->acked >= SERVE_CREDITS ||
              (use->flushing && use->in == use->flush))
         give_back(use);
     if (use->flushing && use->in == use->flush)
@@ -139,6 +135,14 @@ static dragon_err_t push(struct use *use, const struct cu_send *header, size_t b
     return ring_push(served_ring(use->served), space, &message, data);
 }
 
+static void drop_data(struct inbound *inbound)
+{
+    if (inbound->data)
+        inbound->use->held_bytes -= inbound->bytes;
+    free(inbound->data);
+    inbound->data = NULL;
+}
+
 static void inbound_free(struct serve *serve, struct inbound *inbound)
 {
     struct space *space = serve->waiter->space;
@@ -146,7 +150,7 @@ static void inbound_free(struct serve *serve, struct inbound *inbound)
         data_refuse(serve->waiter->port, inbound->incoming);
     if (inbound->block)
         space_free(space, inbound->block, space->slot);
-    free(inbound->data);
+    drop_data(inbound);
     free(inbound);
 }
 
@@ -178,6 +182,7 @@ static enum step get_payload(struct use *use, struct inbound *inbound)
         inbound->block = 0;
         if (!is_answered(inbound->mode, inbound->bytes)) {
             // It was promised that it will arrive. Who waits behind it can be told why.
+            give_back(use);
             if (!use->lacks_memory)
                 send_credit(use, use->acked, DRAGON_ERR_FULL);
             use->lacks_memory = serve->lacks_memory = true;
@@ -190,6 +195,7 @@ static enum step get_payload(struct use *use, struct inbound *inbound)
     use->lacks_memory = false;
     if (!inbound->incoming) {
         memcpy(inbound->at, inbound->data, inbound->bytes);
+        drop_data(inbound);
         return STEP_DONE;
     }
     void *incoming = inbound->incoming;
@@ -258,22 +264,6 @@ static void set_blocked(struct use *use, bool blocked)
     served_waits(use->serve, served);
 }
 
-// While there is room for messages the payloads behind the first come, too.
-static void fetch_ahead(struct use *use)
-{
-    uint64_t bytes = 0;
-    for (struct inbound *inbound = use->queue; inbound; inbound = inbound->next) {
-        if (inbound->gone || (!inbound->incoming && !inbound->block))
-            continue;
-        bytes += inbound->bytes;
-        if (!inbound->incoming || inbound == use->queue)
-            continue;
-        if (bytes > AHEAD_BYTES || !ring_writable(served_ring(use->served)) ||
-            get_payload(use, inbound) != STEP_MOVING)
-            return;
-    }
-}
-
 // As far as it goes.
 static void run(struct use *use)
 {
@@ -283,8 +273,9 @@ static void run(struct use *use)
     } else {
         while (use->queue && how == STEP_DONE)
             how = step(use);
-        fetch_ahead(use);
         set_blocked(use, use->queue && how != STEP_MOVING);
+        if (use->blocked) // whoever is held up here has all credits that there are
+            give_back(use);
     }
     if (!use->queue && use->leaving)
         use_gone(use);
@@ -296,12 +287,11 @@ void sends_turn(struct serve *serve, struct served *served)
     // In turns, one message each, as long as there is room; those that lack memory are passed over.
     uint32_t idle = 0, count = 0;
     struct use *use;
-    DL_FOREACH (served->blocked, use)
-        count++;
+    DL_FOREACH(served->blocked, use)
+    count++;
     while (served->blocked && idle < count) {
         use = served->blocked;
         enum step how = step(use);
-        fetch_ahead(use);
         if (how == STEP_ROOM)
             return;
         idle = how == STEP_MEMORY ? idle + 1 : 0;
@@ -333,6 +323,7 @@ static struct inbound *make_inbound(struct use *use, const struct cu_send *heade
             return NULL;
         }
         memcpy(inbound->data, message->data, message->bytes);
+        use->held_bytes += message->bytes;
     }
     inbound->incoming = message->incoming;
     return inbound;
@@ -379,8 +370,6 @@ static bool wait_for_room(struct use *use, const struct cu_send *header,
         inbound->gone = true;
     } else if (inbound == use->queue) {
         run(use);
-    } else {
-        fetch_ahead(use);
     }
     return true;
 }
@@ -394,7 +383,8 @@ bool send_arrived(struct serve *serve, struct connection *connection, const stru
     if (use->served && !served_is_ring(use->served))
         return false;
     // One that is answered may be on its way beside those with credits.
-    if (header->number - use->acked > SERVE_CREDITS + 1)
+    if (header->number - use->acked > SERVE_CREDITS + 1 ||
+        (message->data && use->held_bytes + message->bytes > CHAN_WINDOW + CHAN_COPIED))
         return false;
     use->received = header->number;
     dragon_err_t err = DRAGON_ERR_PEER; // we serve it no longer
@@ -417,6 +407,10 @@ void send_take_back(struct use *use, uint32_t number)
     for (struct inbound *inbound = use->queue; inbound; inbound = inbound->next) {
         if (inbound->number != number)
             continue;
+        if (inbound->bytes <= CHAN_COPIED) { // it goes in, but nobody waits for it to be received
+            inbound->mode &= ~SEND_TELL;
+            return;
+        }
         if (!inbound->gone)
             send_credit(use, number, DRAGON_ERR_AGAIN);
         inbound->gone = true;
@@ -447,7 +441,8 @@ static uint32_t fate(struct use *use)
 void sends_tell(struct serve *serve)
 {
     struct use *use, *next;
-    DL_FOREACH_SAFE2 (serve->telling, use, next, next_tell) {
+    DL_FOREACH_SAFE2(serve->telling, use, next, next_tell)
+    {
         uint32_t taken = fate(use);
         bool destroyed = object_state(use->served->object) == OBJECT_DESTROYED;
         if (taken == 0 && !destroyed)

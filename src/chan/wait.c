@@ -122,15 +122,19 @@ static bool any_ready(const struct wait *wait)
     return false;
 }
 
+void wait_turn(struct waiter *waiter)
+{
+    if (!network_counts(waiter))
+        return;
+    data_port_progress(waiter->port);
+    if (waiter->on_turn)
+        waiter->on_turn(waiter->arg);
+}
+
 // Looks once, after the network was given its chance.
 static bool look(const struct wait *wait)
 {
-    struct waiter *waiter = wait->waiter;
-    if (network_counts(waiter)) {
-        data_port_progress(waiter->port);
-        if (waiter->on_turn)
-            waiter->on_turn(waiter->arg);
-    }
+    wait_turn(wait->waiter);
     return any_ready(wait);
 }
 

@@ -52,6 +52,9 @@ static inline bool wait_tries(int timeout_ms) // AGAIN instead of TIMEOUT
 dragon_err_t wait_for(struct waiter *waiter, struct awaited *items, size_t count,
                       dragon_wait_t mode, struct spin *spin, int64_t deadline_ns);
 
+// The network gets its chance, if it counts: for who finds something to do without waiting.
+void wait_turn(struct waiter *waiter);
+
 // Whoever was rung for something and does not take it wakes the next who waits for it.
 void wait_pass_on(struct waiter *waiter, const struct awaited *items, size_t count);
 

@@ -263,7 +263,7 @@ static void pipeline_left(struct limit *limit)
     uint64_t begin = 0, end = 0;
     uint32_t filled = 0, known = 0, first = 0;
     fill(mine, limit->bytes);
-    while (mine && end - begin < (uint64_t)limit->ms * 1000000) {
+    while (mine && (begin == 0 || end - begin < (uint64_t)limit->ms * 1000000)) {
         if (filled - known == limit->places && (known = look(&pair->right, known)) == OVER)
             return;
         memcpy(limit->place + filled % limit->places * limit->bytes, mine, limit->bytes);

@@ -18,7 +18,8 @@ struct peer {
     char *program;         // owned; NULL: not built
     char *mpiexec;         // owned
     bool latency;
-    long per_ms; // turns or messages in a millisecond, about
+    // What it can do in a millisecond, about: turns of 8 bytes and messages of them, messages of 64 KiB.
+    long turns, small, large;
 };
 
 static bool push_mpiexec(char ***list, const struct peer *peer)
@@ -36,11 +37,12 @@ static char **command_of(const struct versus *versus)
 {
     const struct peer *peer = versus->arg;
     char **list = NULL;
+    long count = versus->bytes > 8 ? peer->large : peer->latency ? peer->turns : peer->small;
     bool good = (!peer->mpiexec || push_mpiexec(&list, peer)) && strv_push(&list, peer->program) &&
                 strv_push(&list, peer->latency ? "latency" : "rate") &&
                 (!peer->transport || strv_push(&list, peer->transport)) &&
                 strv_pushf(&list, "%zu", versus->bytes) &&
-                strv_pushf(&list, "%ld", versus->ms * peer->per_ms);
+                strv_pushf(&list, "%ld", count * versus->ms);
     if (good && peer->mpiexec)
         good = strv_pushf(&list, "%d", versus->cores.a) && strv_pushf(&list, "%d", versus->cores.b);
     else
@@ -74,12 +76,11 @@ static void against(struct bench *bench, struct peer *peer, const char *name, si
     struct versus versus = versus_init(bench, bytes);
     char size[32];
     bool small = bytes == 8;
-    // Of each library about as many as it can do in the time.
     peer->latency = latency;
-    peer->per_ms = latency ? (peer->mpiexec ? 500 : 10) : small ? (peer->mpiexec ? 2000 : 500) : 10;
     text_size(bytes, size, sizeof size);
     versus_name(&versus, "%s-%s-%zu", name, latency ? "latency" : "rate", bytes);
-    versus_what(&versus, latency ? "%s one way, as by default" : "messages of %s", size);
+    versus_what(&versus, latency ? "%s one way, %s" : "messages of %s, %s", size,
+                peer->mpiexec ? "both sides look" : "as by default");
     versus_peer(&versus, "%s", peer->label);
     versus.figure.unit = latency ? "us" : small ? "1/s" : "MB/s";
     if (small && strncmp(name, "zmq", 3) == 0) {
@@ -112,15 +113,18 @@ static void skip(struct bench *bench, const char *name, const char *why)
     versus_skip(&versus, why);
 }
 
-static void bench_library(struct bench *bench, const char *program, const char *name,
-                          const char *label, const char *missing)
+static void bench_library(struct bench *bench, const struct peer *library, const char *program,
+                          const char *name, const char *missing)
 {
     static const char *const transports[] = {"ipc", "tcp"};
     char *path = self_beside(program), peer_name[32], peer_label[60];
+    struct peer peer = *library;
     for (size_t i = 0; path && i < sizeof transports / sizeof *transports; i++) {
-        struct peer peer = {.label = peer_label, .transport = transports[i], .program = path};
         snprintf(peer_name, sizeof peer_name, "%s-%s", name, transports[i]);
-        snprintf(peer_label, sizeof peer_label, "%s, %s://", label, transports[i]);
+        snprintf(peer_label, sizeof peer_label, "%s, %s://", library->label, transports[i]);
+        peer.label = peer_label;
+        peer.transport = transports[i];
+        peer.program = path;
         against_all(bench, &peer, peer_name);
     }
     if (!path)
@@ -130,20 +134,22 @@ static void bench_library(struct bench *bench, const char *program, const char *
 
 void bench_channel_zmq(struct bench *bench)
 {
-    bench_library(bench, "dragon-bench-zmq", "zmq", "ZeroMQ",
-                  "install libzmq3-dev and build again");
+    static const struct peer zmq = {.label = "ZeroMQ", .turns = 50, .small = 5000, .large = 20};
+    bench_library(bench, &zmq, "dragon-bench-zmq", "zmq", "install libzmq3-dev and build again");
 }
 
 void bench_channel_nng(struct bench *bench)
 {
-    bench_library(bench, "dragon-bench-nng", "nng", "nng", "install libnng-dev and build again");
+    static const struct peer nng = {.label = "nng", .turns = 10, .small = 100, .large = 10};
+    bench_library(bench, &nng, "dragon-bench-nng", "nng", "install libnng-dev and build again");
 }
 
 void bench_channel_mpi(struct bench *bench)
 {
     struct mpi_setup setup;
     mpi_setup_find(bench, &setup);
-    struct peer peer = {.label = "Open MPI, vader", .program = self_beside("dragon-bench-mpi")};
+    struct peer peer = {.label = "Open MPI, vader", .turns = 1000, .small = 5000, .large = 100};
+    peer.program = self_beside("dragon-bench-mpi");
     peer.mpiexec = setup.mpiexec;
     if (!peer.mpiexec)
         skip(bench, "mpi", "install Open MPI");

@@ -15,7 +15,6 @@ int chan_code(dragon_err_t err)
         return CHAN_EXIT_TIME;
     case DRAGON_ERR_PEER:
     case DRAGON_ERR_CLOSED:
-    case DRAGON_ERR_NOT_FOUND:
     case DRAGON_ERR_EXISTS:
         return CHAN_EXIT_BROKEN;
     default:

@@ -147,6 +147,15 @@ static dragon_err_t take_next(const struct chan *chan, dragon_channel_t *channel
     return take(channel, room, bytes_out, timeout_ms);
 }
 
+// PROTO: it is a message. CLOSED: a stream that nobody sends any more. OK: one whose sender is told that nobody reads it.
+static dragon_err_t refuse_stream(dragon_channel_t *channel, const struct room *room, size_t bytes)
+{
+    dragon_stream_t *stream = NULL;
+    dragon_err_t err = dragon_stream_accept_message(channel, room->data, bytes, &stream, NULL);
+    dragon_stream_close(stream, DRAGON_DEFAULT_TIMEOUT);
+    return err;
+}
+
 static bool write_message(const struct chan *chan, const char *data, size_t bytes)
 {
     if (fwrite(data, 1, bytes, stdout) != bytes)
@@ -170,15 +179,31 @@ static int take_failed(const struct chan *chan, dragon_err_t err, long long coun
     return chan_code(err);
 }
 
+// Counts what was written.
+static int write_next(const struct chan *chan, dragon_channel_t *channel, const struct room *room,
+                      size_t bytes, long long *count)
+{
+    dragon_err_t err = refuse_stream(channel, room, bytes);
+    if (err == DRAGON_ERR_CLOSED)
+        return 0;
+    *count += 1;
+    if (err == DRAGON_ERR_PROTO)
+        return write_message(chan, room->data, bytes) ? 0 : output_failed();
+    log_error("what came from \"%s\" is a stream, and no message; a channel is for one of them: "
+              "receive streams without --lines, --null, --raw and --count",
+              chan_name(chan));
+    return CHAN_EXIT_OURS;
+}
+
 static int recv_into(const struct chan *chan, dragon_channel_t *channel, struct room *room)
 {
     size_t bytes;
-    for (long long count = 0; chan->count == 0 || count < chan->count; count++) {
+    for (long long count = 0; chan->count == 0 || count < chan->count;) {
         dragon_err_t err = take_next(chan, channel, room, &bytes);
-        if (err != DRAGON_OK)
-            return take_failed(chan, err, count);
-        if (!write_message(chan, room->data, bytes))
-            return output_failed();
+        int code = err == DRAGON_OK ? write_next(chan, channel, room, bytes, &count)
+                                    : take_failed(chan, err, count);
+        if (err != DRAGON_OK || code)
+            return code;
     }
     return 0;
 }

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct input {
@@ -42,6 +43,24 @@ static bool input_next(struct input *input)
     return true;
 }
 
+// What is known before anything is sent troubles nobody.
+static bool can_read(char *const *files)
+{
+    struct stat info;
+    for (; files && *files; files++) {
+        if (strcmp(*files, "-") == 0)
+            continue;
+        if (access(*files, R_OK) == 0 && stat(*files, &info) == 0) {
+            if (!S_ISDIR(info.st_mode))
+                continue;
+            errno = EISDIR;
+        }
+        log_error("cannot read %s: %s", *files, strerror(errno));
+        return false;
+    }
+    return true;
+}
+
 // What comes next of one file after the other; 0 at the end of the last, or when it failed.
 static size_t input_read(struct input *input, void *buffer, size_t room)
 {
@@ -65,7 +84,8 @@ static size_t input_read(struct input *input, void *buffer, size_t room)
 
 static int stream_failed(const struct chan *chan, dragon_err_t err, uint64_t bytes)
 {
-    if (err != DRAGON_ERR_CLOSED)
+    // What goes straight to a receiver of another node ends as a node does.
+    if (err != DRAGON_ERR_CLOSED && err != DRAGON_ERR_PEER)
         return chan_fail(chan, err, "the stream cannot be sent to");
     log_error("the receiver of the stream on \"%s\" has left before its end; %llu bytes were sent, "
               "and not all of them read",
@@ -208,7 +228,7 @@ static int send_input(struct chan *chan, dragon_channel_t *channel)
     int code = CHAN_EXIT_OURS;
     if (chan->form == FORM_STREAM && !buffer)
         log_error("out of memory");
-    else if (input_next(&input))
+    else if (can_read(input.files) && input_next(&input))
         code = buffer ? send_stream(chan, channel, &input, buffer)
                       : send_messages(chan, channel, &input);
     input_close(&input);

@@ -5,6 +5,7 @@
 //     writer                        main channel             reader
 //       | makes the channel of pieces    |                     |
 //       |--- its descriptor, the tag --->|-------------------->| attaches, is its single receiver
+//       |-------------------- a greeting --------------------->| has accepted it
 //       |------------- pieces, then an end mark -------------->|
 //
 // The pieces are on the home node of the main channel. Whoever accepts most often made the main channel, where it is: then
@@ -14,8 +15,9 @@
 // the other's death as of its leaving: the writer may not write any more, and the reader finds the end of the channel
 // before the end mark. It is not used again: to end it is what tells the other side.
 //
-// A reader that dies in the instant between taking an announcement and attaching is not told of: its writer waits until
-// its time is over.
+// A reader that dies in the instant between taking an announcement and attaching is not told of. Who wants to know that
+// there is a reader opens the stream with DRAGON_RETURN_RECEIVED: then it waits until the greeting was received. Else the
+// greeting is in the channel of pieces before anybody knows of that.
 #include "config.h"
 
 #include "client/channel.h"
@@ -30,7 +32,7 @@ enum {
 };
 static const uint64_t announcement_magic = 0x4d45525453475244;
 
-enum piece_tag { PIECE_DATA, PIECE_END };
+enum piece_tag { PIECE_DATA, PIECE_END, PIECE_GREETING };
 
 struct dragon_stream {
     struct dragon_channel *pieces; // owned
@@ -85,6 +87,26 @@ static dragon_err_t announce(struct dragon_channel *channel, const struct dragon
     return err;
 }
 
+static dragon_err_t greet(struct dragon_channel *pieces, dragon_return_t mode, int64_t deadline_ns)
+{
+    dragon_channel_set_return(pieces, mode);
+    dragon_err_t err = channel_send(pieces, NULL, 0, PIECE_GREETING, deadline_ns);
+    dragon_channel_set_return(pieces, DRAGON_RETURN_BUFFERED);
+    return err;
+}
+
+static dragon_err_t introduce(struct dragon_channel *channel, struct dragon_channel *pieces,
+                              uint64_t tag, int64_t deadline_ns)
+{
+    bool waits = channel->mode == DRAGON_RETURN_RECEIVED;
+    dragon_err_t err = waits ? DRAGON_OK : greet(pieces, DRAGON_RETURN_BUFFERED, deadline_ns);
+    if (err == DRAGON_OK)
+        err = announce(channel, pieces, tag, deadline_ns);
+    if (err == DRAGON_OK && waits)
+        err = greet(pieces, DRAGON_RETURN_RECEIVED, deadline_ns);
+    return err;
+}
+
 dragon_err_t dragon_stream_open(dragon_channel_t *channel, uint64_t tag,
                                 dragon_stream_t **stream_out, int timeout_ms, dragon_error_t *error)
 {
@@ -105,7 +127,7 @@ dragon_err_t dragon_stream_open(dragon_channel_t *channel, uint64_t tag,
     if (err != DRAGON_OK)
         return err;
     struct dragon_stream *stream = stream_create(pieces, true);
-    err = stream ? announce(channel, pieces, tag, deadline_ns) : DRAGON_ERR_NOMEM;
+    err = stream ? introduce(channel, pieces, tag, deadline_ns) : DRAGON_ERR_NOMEM;
     if (err == DRAGON_OK) {
         *stream_out = stream;
         return DRAGON_OK;
@@ -128,6 +150,17 @@ static dragon_err_t drop_message(struct dragon_channel *channel)
     return err == DRAGON_OK ? DRAGON_ERR_PROTO : err;
 }
 
+// It is there, or comes at once from a writer that was told of us, or does not come because that writer is gone.
+static dragon_err_t await_greeting(struct dragon_channel *pieces)
+{
+    dragon_message_t message;
+    dragon_err_t err =
+        channel_receive(pieces, NULL, 0, &message, wait_deadline(DRAGON_DEFAULT_TIMEOUT));
+    if (err == DRAGON_OK && message.tag != PIECE_GREETING)
+        return DRAGON_ERR_PROTO;
+    return err;
+}
+
 // *pieces_out is NULL when the stream is over already.
 static dragon_err_t attach_pieces(struct dragon_channel *channel, const void *data, size_t bytes,
                                   struct dragon_channel **pieces_out, dragon_error_t *error)
@@ -145,6 +178,8 @@ static dragon_err_t attach_pieces(struct dragon_channel *channel, const void *da
         return err == DRAGON_ERR_CLOSED ? DRAGON_OK : err;
     (*pieces_out)->unserved = here;
     err = channel_claim(*pieces_out);
+    if (err == DRAGON_OK)
+        err = await_greeting(*pieces_out);
     if (err == DRAGON_OK)
         return DRAGON_OK;
     dragon_channel_detach(*pieces_out);
@@ -168,6 +203,34 @@ static dragon_err_t next_announced(struct dragon_channel *channel,
     return attach_pieces(channel, announcement, message.bytes, pieces_out, error);
 }
 
+static dragon_err_t stream_read_from(struct dragon_channel *pieces, dragon_stream_t **stream_out,
+                                     dragon_error_t *error)
+{
+    struct dragon_stream *stream = stream_create(pieces, false);
+    if (!stream) {
+        dragon_channel_destroy(pieces, NULL);
+        return fail(error, DRAGON_ERR_NOMEM, "the stream cannot be read");
+    }
+    *stream_out = stream;
+    return DRAGON_OK;
+}
+
+dragon_err_t dragon_stream_accept_message(dragon_channel_t *channel, const void *message,
+                                          size_t bytes, dragon_stream_t **stream_out,
+                                          dragon_error_t *error)
+{
+    struct dragon_channel *pieces;
+    dragon_err_t err = stream_out && message ? channel_check(channel) : DRAGON_ERR_INVAL;
+    if (err != DRAGON_OK)
+        return fail(error, err, "the channel, the message or the result cannot be used");
+    err = attach_pieces(channel, message, bytes, &pieces, error);
+    if (err != DRAGON_OK)
+        return err;
+    if (!pieces)
+        return fail(error, DRAGON_ERR_CLOSED, "the stream's writer is gone");
+    return stream_read_from(pieces, stream_out, error);
+}
+
 dragon_err_t dragon_stream_accept(dragon_channel_t *channel, dragon_stream_t **stream_out,
                                   uint64_t *tag_out, int timeout_ms, dragon_error_t *error)
 {
@@ -181,15 +244,10 @@ dragon_err_t dragon_stream_accept(dragon_channel_t *channel, dragon_stream_t **s
         err = next_announced(channel, &pieces, &tag, deadline_ns, error);
     if (err != DRAGON_OK)
         return err;
-    struct dragon_stream *stream = stream_create(pieces, false);
-    if (!stream) {
-        dragon_channel_destroy(pieces, NULL);
-        return fail(error, DRAGON_ERR_NOMEM, "the stream cannot be read");
-    }
-    *stream_out = stream;
-    if (tag_out)
+    err = stream_read_from(pieces, stream_out, error);
+    if (err == DRAGON_OK && tag_out)
         *tag_out = tag;
-    return DRAGON_OK;
+    return err;
 }
 
 // ---- data

@@ -56,10 +56,8 @@ void claim_received(struct claim *claim)
     if (!claim->serve)
         return;
     serve_received(claim->serve);
-    if (++claim->received % NETWORK_EVERY == 0) {
-        data_port_progress(claim->shared->waiter.port);
-        serve_turn(claim->serve);
-    }
+    if (++claim->received % NETWORK_EVERY == 0)
+        wait_turn(&claim->shared->waiter);
 }
 
 static struct claim *find(struct shared *shared, uint64_t id)

@@ -132,13 +132,20 @@ void set_wake(struct dragon_channel_set *set)
 
 // ---- the descriptor
 
-void set_close_poll(struct dragon_channel_set *set)
+static void close_descriptors(struct dragon_channel_set *set)
 {
     if (set->poll.fd >= 0)
         close(set->poll.fd);
     if (set->poll.nudge_fd >= 0)
         close(set->poll.nudge_fd);
     set->poll.fd = set->poll.nudge_fd = -1;
+}
+
+void set_close_poll(struct dragon_channel_set *set)
+{
+    if (set->poll.fd >= 0)
+        set->shared->waiter.port_uses--;
+    close_descriptors(set);
 }
 
 static bool open_poll(struct dragon_channel_set *set)
@@ -157,9 +164,10 @@ int dragon_channel_set_fd(dragon_channel_set_t *set)
     if (set->poll.fd >= 0)
         return set->poll.fd;
     if (!open_poll(set)) {
-        set_close_poll(set);
+        close_descriptors(set);
         return -1;
     }
+    set->shared->waiter.port_uses++; // its descriptor is ours to make quiet, whoever it is for
     set->shared->waiter.on_woken = nudge_all;
     set->shared->waiter.woken_arg = set->shared;
     // Whoever polls before it has waited is to wait first.

@@ -37,6 +37,8 @@ static void remove_member(struct dragon_channel_set *set, size_t at)
     set->count--;
     if (set->first > at)
         set->first--;
+    if (!member->channel->handle.object)
+        set->shared->waiter.port_uses--;
     free(member);
 }
 
@@ -109,6 +111,8 @@ static dragon_err_t add_member(struct dragon_channel_set *set, struct dragon_cha
         .set = set, .channel = channel, .next = channel->members, .events = events, .arg = arg};
     channel->members = member;
     set->members[set->count++] = member;
+    if (!channel->handle.object)
+        set->shared->waiter.port_uses++; // it tells over the network
     return DRAGON_OK;
 }
 
@@ -154,9 +158,10 @@ void members_forget(struct dragon_channel *channel)
 
 // ---- waiting
 
-// What there is now, from set->first on, round once.
+// What there is now, from set->first on, round once. What is always ready does not keep the others from being heard.
 static size_t look(struct dragon_channel_set *set, dragon_ready_t *ready, size_t room)
 {
+    wait_turn(&set->shared->waiter);
     size_t found = 0, start = set->first;
     for (size_t i = 0; i < set->count && found < room; i++) {
         size_t at = (start + i) % set->count;
@@ -196,9 +201,7 @@ static dragon_err_t wait_once(struct dragon_channel_set *set, int64_t deadline_n
 {
     struct waiter *waiter = &set->shared->waiter;
     size_t count = set_await(set);
-    waiter->port_uses++; // channels of other nodes tell over the network
     dragon_err_t err = wait_for(waiter, set->items, count, wait_of(set), &set->spin, deadline_ns);
-    waiter->port_uses--;
     wait_pass_on(waiter, set->items, count);
     return err;
 }

@@ -198,7 +198,8 @@ void keep_objects_leave_all(struct keep_session *session);
 void keep_objects_end_tied(struct keeper *keeper, uint32_t node, uint64_t session);
 void keep_objects_close(struct keeper *keeper);
 
-void keep_creation_go_on(struct keeper *keeper, struct keep_creation *creation);
+// There is room for it. `fresh`: the number of a segment of which nobody has had anything yet; 0: none.
+void keep_creation_go_on(struct keeper *keeper, struct keep_creation *creation, uint32_t fresh);
 void keep_creation_fail(struct keeper *keeper, struct keep_creation *creation,
                         const dragon_error_t *error);
 void keep_creations_gone(struct keeper *keeper, uint32_t node, uint64_t session);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Making objects: a block of the keeper's, grown for if there is no room, then filled with zeros piece by piece, because a
-// large one would hold up the loop, and then made into what it is.
+// large one would hold up the loop, and then made into what it is. A block of a segment that nobody has had before is
+// zero, and is not touched.
 #include "config.h"
 
 #include "keeper/internal.h"
 
-enum { ZEROS_A_STEP = 16 << 20 };
+enum { ZEROS = 256 << 10, STEP_MS = 4 };
 
 struct keep_creation {
     struct keep_asker asker;
@@ -58,12 +59,15 @@ static bool creation_step(struct keeper *keeper, struct keep_creation *creation)
         creation_free(keeper, creation);
         return false;
     }
-    size_t left = creation->bytes - creation->zeroed;
-    size_t step = left < ZEROS_A_STEP ? left : ZEROS_A_STEP;
-    memset((uint8_t *)keep_at(keeper, creation->block) + creation->zeroed, 0, step);
-    creation->zeroed += step;
-    if (creation->zeroed < creation->bytes)
-        return true;
+    uint8_t *data = keep_at(keeper, creation->block);
+    uint64_t end_ms = time_now_ms() + STEP_MS;
+    while (creation->zeroed < creation->bytes) {
+        size_t left = creation->bytes - creation->zeroed, bytes = left < ZEROS ? left : ZEROS;
+        memset(data + creation->zeroed, 0, bytes);
+        creation->zeroed += bytes;
+        if (creation->zeroed < creation->bytes && time_left_ms(end_ms) == 0)
+            return true;
+    }
     creation_done(keeper, creation);
     return false;
 }
@@ -89,13 +93,15 @@ static void on_create(void *arg)
     }
 }
 
-void keep_creation_go_on(struct keeper *keeper, struct keep_creation *creation)
+void keep_creation_go_on(struct keeper *keeper, struct keep_creation *creation, uint32_t fresh)
 {
     if (creation->gone) {
         creation_free(keeper, creation);
         return;
     }
     creation->block = keep_alloc(keeper, creation->kind, creation->bytes);
+    if (fresh && ref_segment(creation->block) == fresh)
+        creation->zeroed = creation->bytes;
     if (!creation->block) {
         struct keep_wait wait = {.creation = creation, .bytes = creation->bytes};
         keep_grow(keeper, creation->kind, &wait);
@@ -134,7 +140,7 @@ bool keep_on_create(struct keeper *keeper, struct keep_request *request)
     *creation =
         (struct keep_creation){.asker = request->asker, .spec = spec, .kind = kind, .bytes = bytes};
     DL_APPEND(keeper->creations, creation);
-    keep_creation_go_on(keeper, creation);
+    keep_creation_go_on(keeper, creation, 0);
     return true;
 }
 

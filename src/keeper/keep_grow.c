@@ -15,7 +15,8 @@
 
 #include <unistd.h>
 
-#define STEP ((size_t)16 << 20)
+#define STEP ((size_t)4 << 20) // reserved at once, and again until
+#define STEP_MS 4              // the loop has been held up for so long
 #define LEAST_GROWTH ((size_t)1 << 20)
 #define MOST_GROWTH ((size_t)64 << 20) // unless more is asked for
 
@@ -59,11 +60,12 @@ static void growth_over(struct keeper *keeper, struct keep_growth *growth)
         loop_timer_start(keeper->grow, 1);
 }
 
-static void wait_done(struct keeper *keeper, const struct keep_wait *wait, uint32_t number)
+static void wait_done(struct keeper *keeper, const struct keep_wait *wait, uint32_t number,
+                      bool fresh)
 {
     struct pack body = PACK_EMPTY;
     if (wait->creation) {
-        keep_creation_go_on(keeper, wait->creation);
+        keep_creation_go_on(keeper, wait->creation, fresh ? number : 0);
         return;
     }
     pack_u32(&body, number);
@@ -99,12 +101,12 @@ static void growth_done(struct keeper *keeper, struct keep_growth *growth, uint3
     LL_FOREACH(growth->waits, wait)
     {
         if (wait->creation)
-            wait_done(keeper, wait, number);
+            wait_done(keeper, wait, number, !growth->retired);
     }
     LL_FOREACH(growth->waits, wait)
     {
         if (!wait->creation)
-            wait_done(keeper, wait, number);
+            wait_done(keeper, wait, number, !growth->retired);
     }
     growth_over(keeper, growth);
 }
@@ -120,7 +122,7 @@ static bool has_room(struct keeper *keeper, struct keep_growth *growth)
             continue;
         keep_free(keeper, room);
         LL_DELETE(growth->waits, wait);
-        wait_done(keeper, wait, ref_segment(room));
+        wait_done(keeper, wait, ref_segment(room), false);
         free(wait);
     }
     return !growth->waits;
@@ -298,26 +300,37 @@ static void finish(struct keeper *keeper, struct keep_growth *growth)
     growth_fail(keeper, growth, &error);
 }
 
+static dragon_err_t reserve_some(const struct keeper *keeper, struct keep_growth *growth,
+                                 dragon_error_t *error)
+{
+    const struct keep_segment *segment = &growth->segment;
+    uint64_t end_ms = time_now_ms() + STEP_MS;
+    do {
+        size_t left = segment->bytes - growth->reserved, step = left < STEP ? left : STEP;
+        dragon_err_t err = segment_reserve(segment->fd, keep_kind_of_system(keeper, segment->kind),
+                                           growth->reserved, growth->reserved + step, error);
+        if (err != DRAGON_OK)
+            return err;
+        growth->reserved += step;
+    } while (growth->reserved < segment->bytes && time_left_ms(end_ms) > 0);
+    return DRAGON_OK;
+}
+
 static void reserve(struct keeper *keeper)
 {
     struct keep_growth *growth = keeper->growths;
-    const struct keep_segment *segment = &growth->segment;
     dragon_error_t error, why = {0};
-    size_t left = segment->bytes - growth->reserved, step = left < STEP ? left : STEP;
-    if (segment_reserve(segment->fd, keep_kind_of_system(keeper, segment->kind), growth->reserved,
-                        growth->reserved + step, &why) != DRAGON_OK) {
+    if (reserve_some(keeper, growth, &why) != DRAGON_OK) {
         err_set(&error, DRAGON_ERR_FULL,
                 "%s has no %s more of shared memory (%s are shared already): %s", keeper->host,
                 keep_size(growth->cost).text, keep_size(keeper->reserved).text, why.text);
         keep_return(keeper, growth->cost);
         try_smaller(keeper, growth, &error);
-        return;
-    }
-    growth->reserved += step;
-    if (growth->reserved < segment->bytes)
+    } else if (growth->reserved < growth->segment.bytes) {
         loop_timer_start(keeper->grow, 1); // others have their turn in between
-    else
+    } else {
         finish(keeper, growth);
+    }
 }
 
 // ---- asking

@@ -10,28 +10,29 @@
 
 #include "net/data.h"
 #include "net/data_load.h"
+#include "net/data_sockets.h"
 
 #include <uthash.h>
 
 // The ids of active messages: a user's type as it is, and ours.
 enum { MESSAGE_HELLO = 256, MESSAGE_BYE, MESSAGE_IDS };
 
-// A message that is sent or received, until its end was told.
+struct data_copy {
+    struct data_copy *next;
+    uint8_t bytes[DATA_COPIED];
+};
+
+// A message that is sent or received, from when it is known until its end was told.
 struct data_request {
     struct data_request *next, **link; // in the list that it is in; the latter among the peer's
     struct data_peer *peer;            // borrowed
     void (*on_done)(void *arg, dragon_err_t err);
     void *arg;
     dragon_err_t err;
-    void *descriptor; // of a payload that is still at its sender
-    size_t bytes;
+    void *descriptor;       // UCX's, of a payload at its sender that the user did not ask for yet
+    size_t bytes;           // of that payload
+    struct data_copy *copy; // owned: of a payload that nobody else keeps
     uint8_t header[DATA_HEADER]; // UCX wants it to stay until the message went
-    uint8_t copy[DATA_COPIED];   // so the payload, when nobody wants to know when it went
-};
-
-struct data_requests {
-    struct data_request *first;
-    struct data_request **end;
 };
 
 struct data_handler_arg {
@@ -46,18 +47,22 @@ struct data_port {
     ucp_context_h context;
     ucp_worker_h worker;
     int fd; // borrowed from the worker
-    uint8_t *address;
-    size_t address_bytes;
-    struct data_peer *by_endpoint; // those that have one
-    struct data_peer *recent;      // of the last message
-    struct data_peer *peers;       // all
-    struct data_peer *touched;     // to be looked at when UCX has returned
-    struct data_requests done;     // to be told when UCX has returned
-    struct data_request *spare;
-    struct data_request *given; // the message that on_message is called for
-    size_t unfinished;
-    bool busy; // the latest turn found something to do
-    struct data_handler_arg args[MESSAGE_IDS];
+    struct data_sockets sockets;
+    struct pack address;
+    bool ending;
+    bool
+        is_busy; // UCX was given something, or found something to do, since the latest turn that found nothing
+    struct data_peer *peers;               // owned: all
+    struct data_peer *by_endpoint;         // those that have one
+    struct data_peer *recent;              // of the last message
+    struct data_peer *touched;             // to be looked at when UCX has returned
+    struct data_request *done, **done_end; // to be told when UCX has returned
+    struct data_request *arriving;         // the message that on_message is called for
+    struct data_request *spare_requests;   // owned
+    struct data_copy *spare_copies;        // owned
+    size_t spare_request_count, spare_copy_count;
+    size_t unfinished; // requests
+    struct data_handler_arg handler_args[MESSAGE_IDS];
 };
 
 struct data_peer {
@@ -66,22 +71,30 @@ struct data_peer {
     void *arg;
     struct data_request *requests; // owned: those that UCX or the user has
     size_t unfinished;             // these, and those to be told of
-    bool lost, told;               // and the user was told
+    bool shown;                    // the user knows it
+    bool lost;                     // the other side is gone, or shall be to us
+    bool told;                     // the user was told that
     bool closed;                   // by the user
-    bool leaving;                  // and asked the other side to close, too
+    bool leaving;                  // the other side was asked to close
     bool is_touched;
     struct data_peer *next_touched;
     struct data_peer *previous, *next;
     UT_hash_handle by_endpoint;
 };
 
+// data_address.c: what others connect to
+bool address_make(struct pack *address, const struct data_ucx *ucx, const void *inner,
+                  size_t length);
+dragon_err_t address_check(const struct data_ucx *ucx, const void *address, size_t length,
+                           const ucp_address_t **inner_out, dragon_error_t *error);
+
 // data_peer.c
 struct data_peer *peer_find(struct data_port *port, ucp_ep_h endpoint);
-void peer_touch(struct data_peer *peer);
-void peer_lose(struct data_peer *peer); // it is told of later
-void peer_settle(struct data_peer *peer);
-void peer_welcome(struct data_port *port, ucp_ep_h reply, const void *address, size_t length);
+void peer_touch(struct data_peer *peer);  // peer_settle is called when UCX has returned
+void peer_settle(struct data_peer *peer); // may free it
+void peer_lose(struct data_peer *peer);
 void peer_end(struct data_peer *peer); // when UCX is gone
+void peer_welcome(struct data_port *port, ucp_ep_h reply, const void *address, size_t length);
 
 // data_message.c
 ucs_status_t message_arrived(void *arg, const void *header, size_t header_bytes, void *data,
@@ -89,12 +102,13 @@ ucs_status_t message_arrived(void *arg, const void *header, size_t header_bytes,
 dragon_err_t message_send(struct data_peer *peer, unsigned id, const void *header,
                           size_t header_bytes, const void *payload, size_t bytes,
                           void (*on_sent)(void *arg, dragon_err_t err), void *arg);
-struct data_request *request_take(struct data_peer *peer);
-void request_finish(struct data_request *request, dragon_err_t err); // told by the next progress
-void requests_tell(struct data_port *port);
+void incoming_drop(struct data_request *request);
 
-// data_port.c: an address as others get it
-bool address_check(const void *address, size_t length, const ucp_address_t **inner_out,
-                   dragon_error_t *error);
+// data_request.c
+struct data_request *request_take(struct data_peer *peer); // NULL: out of memory
+bool request_copy(struct data_request *request, const void *payload, size_t bytes);
+void request_finish(struct data_request *request, dragon_err_t err); // told by requests_tell
+void requests_tell(struct data_port *port);
+void requests_free(struct data_port *port);
 
 #endif

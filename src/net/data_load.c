@@ -6,6 +6,7 @@
 #include "net/data_load.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <signal.h>
 
 static const char library_name[] = "libucp.so.0";
@@ -37,32 +38,40 @@ static void *load_quietly(void)
     return library;
 }
 
-const struct data_ucx *data_load(dragon_error_t *error)
+static bool find_all(struct data_ucx *ucx, dragon_error_t *error)
 {
-    static struct data_ucx ucx;
-    static bool loaded;
-    if (loaded)
-        return &ucx;
     void *library = load_quietly();
     if (!library) {
         err_set(error, DRAGON_ERR_UNSUPPORTED,
                 "messages to other nodes need UCX, which cannot be loaded: %s; install libucx0, or "
                 "put its folder on LD_LIBRARY_PATH",
                 dlerror());
-        return NULL;
+        return false;
     }
 #define DATA_UCX_FIND(name)                                                          \
-    if (!(ucx.name = (__typeof__(ucx.name))dlsym(library, #name))) {                 \
+    if (!(ucx->name = (__typeof__(ucx->name))dlsym(library, #name))) {               \
         err_set(error, DRAGON_ERR_UNSUPPORTED,                                       \
                 "the UCX found as %s is too old: it has no %s; install UCX 1.12 or " \
                 "later, or put its folder first on LD_LIBRARY_PATH",                 \
                 library_name, #name);                                                \
-        return NULL;                                                                 \
+        return false;                                                                \
     }
     DATA_UCX_LIST(DATA_UCX_FIND)
 #undef DATA_UCX_FIND
-    loaded = true;
-    return &ucx;
+    return true;
+}
+
+const struct data_ucx *data_load(dragon_error_t *error)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static struct data_ucx ucx;
+    static bool is_loaded;
+    pthread_mutex_lock(&lock);
+    if (!is_loaded)
+        is_loaded = find_all(&ucx, error);
+    bool succeeded = is_loaded;
+    pthread_mutex_unlock(&lock);
+    return succeeded ? &ucx : NULL;
 }
 
 dragon_err_t data_err(ucs_status_t status)

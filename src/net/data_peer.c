@@ -52,30 +52,35 @@ static ucs_status_t open_endpoint(struct data_peer *peer, const ucp_address_t *a
         .err_handler = {.cb = on_failure, .arg = peer},
     };
     ucs_status_t status = port->ucx->ucp_ep_create(port->worker, &params, &peer->endpoint);
-    if (status != UCS_OK)
+    if (status == UCS_OK)
+        HASH_ADD(by_endpoint, port->by_endpoint, endpoint, sizeof peer->endpoint, peer);
+    else
         peer->endpoint = NULL;
     return status;
 }
 
-static void close_endpoint(struct data_peer *peer)
+static void forget_endpoint(struct data_peer *peer)
 {
     struct data_port *port = peer->port;
-    struct data_peer *known = peer_find(port, peer->endpoint);
-    if (known == peer)
-        HASH_DELETE(by_endpoint, port->by_endpoint, peer);
+    if (!peer->endpoint)
+        return;
+    HASH_DELETE(by_endpoint, port->by_endpoint, peer);
     if (port->recent == peer)
         port->recent = NULL;
-    ucp_request_param_t param = {.op_attr_mask = UCP_OP_ATTR_FIELD_FLAGS,
-                                 .flags = UCP_EP_CLOSE_FLAG_FORCE};
-    ucs_status_ptr_t closing = port->ucx->ucp_ep_close_nbx(peer->endpoint, &param);
-    if (UCS_PTR_IS_PTR(closing))
-        port->ucx->ucp_request_free(closing);
     peer->endpoint = NULL;
 }
 
-static void remember_endpoint(struct data_peer *peer)
+// What is still under way on it ends with an error, some turns later.
+static void close_endpoint(struct data_peer *peer)
 {
-    HASH_ADD(by_endpoint, peer->port->by_endpoint, endpoint, sizeof peer->endpoint, peer);
+    const struct data_ucx *ucx = peer->port->ucx;
+    ucp_ep_h endpoint = peer->endpoint;
+    ucp_request_param_t param = {.op_attr_mask = UCP_OP_ATTR_FIELD_FLAGS,
+                                 .flags = UCP_EP_CLOSE_FLAG_FORCE};
+    forget_endpoint(peer);
+    ucs_status_ptr_t closing = ucx->ucp_ep_close_nbx(endpoint, &param);
+    if (UCS_PTR_IS_PTR(closing))
+        ucx->ucp_request_free(closing);
 }
 
 struct data_peer *peer_find(struct data_port *port, ucp_ep_h endpoint)
@@ -104,84 +109,102 @@ void peer_lose(struct data_peer *peer)
     peer_touch(peer);
 }
 
-void peer_settle(struct data_peer *peer)
+static void tell_lost(struct data_peer *peer)
 {
     struct data_port *port = peer->port;
-    if (peer->endpoint && peer->lost)
-        close_endpoint(peer);
-    if (peer->lost && !peer->told && !peer->closed) {
-        peer->told = true;
+    peer->told = true;
+    if (peer->shown)
         port->handler.on_lost(port->handler_arg, peer);
+    else
+        peer->closed = true; // nobody else will
+}
+
+static void drop_incoming(struct data_peer *peer)
+{
+    struct data_request *next;
+    for (struct data_request *request = peer->requests; request; request = next) {
+        next = request->next;
+        if (request->descriptor) {
+            incoming_drop(request);
+            request_finish(request, DRAGON_ERR_PEER);
+        }
     }
+}
+
+// Brings a peer to where it has to be.
+void peer_settle(struct data_peer *peer)
+{
+    if (peer->lost && peer->endpoint)
+        close_endpoint(peer);
+    if (peer->lost && !peer->told && !peer->closed)
+        tell_lost(peer);
     if (!peer->closed || peer->is_touched)
         return;
+    if (peer->port->ending)
+        drop_incoming(peer);
     if (peer->endpoint && !peer->unfinished && !peer->leaving) {
         peer->leaving = true;
         if (message_send(peer, MESSAGE_BYE, NULL, 0, NULL, 0, NULL, NULL))
             close_endpoint(peer);
     }
-    if (!peer->endpoint && !peer->unfinished)
+    if (!peer->endpoint && !peer->unfinished && !peer->is_touched)
         peer_free(peer);
 }
 
 void peer_end(struct data_peer *peer)
 {
-    struct data_port *port = peer->port;
     while (peer->requests)
         request_finish(peer->requests, DRAGON_ERR_PEER);
-    requests_tell(port);
-    if (peer_find(port, peer->endpoint) == peer)
-        HASH_DELETE(by_endpoint, port->by_endpoint, peer);
-    port->recent = NULL;
+    requests_tell(peer->port);
+    forget_endpoint(peer);
     peer_free(peer);
 }
 
-// Connections to the same port are numbered by UCX on both sides, and it gives us the next in turn. One that ended before
-// its HELLO came is in between, so it may take more than one try.
+// Connections to the same port are numbered by UCX on both sides. It gives us the next in turn, which may be one whose
+// HELLO is still to come, or none any more: it is ours from then on all the same.
 void peer_welcome(struct data_port *port, ucp_ep_h reply, const void *address, size_t length)
 {
-    enum { TRIES = 8 };
+    enum { TRIES = 64 };
     const ucp_address_t *inner;
-    if (peer_find(port, reply) || !address_check(address, length, &inner, NULL))
+    if (port->ending || address_check(port->ucx, address, length, &inner, NULL))
         return;
-    struct data_peer *peer = peer_create(port, NULL);
-    if (!peer)
-        return;
-    for (int i = 0; i < TRIES; i++) {
-        if (open_endpoint(peer, inner) != UCS_OK)
-            break;
-        if (peer->endpoint == reply) {
-            remember_endpoint(peer);
+    for (int i = 0; i < TRIES && !peer_find(port, reply); i++) {
+        struct data_peer *peer = peer_create(port, NULL);
+        if (!peer)
+            return;
+        if (open_endpoint(peer, inner) != UCS_OK) {
+            peer_free(peer);
             return;
         }
-        close_endpoint(peer);
     }
-    peer_free(peer);
+    sockets_accepted(&port->sockets);
 }
 
 dragon_err_t data_peer_connect(struct data_port *port, const void *address, size_t length,
                                void *arg, struct data_peer **peer_out, dragon_error_t *error)
 {
     const ucp_address_t *inner;
-    if (!address_check(address, length, &inner, error))
-        return DRAGON_ERR_INVAL;
+    dragon_err_t err = address_check(port->ucx, address, length, &inner, error);
+    if (err)
+        return err;
     struct data_peer *peer = peer_create(port, arg);
     if (!peer)
         return err_set(error, DRAGON_ERR_NOMEM, "out of memory");
+    sockets_before(&port->sockets);
     ucs_status_t status = open_endpoint(peer, inner);
+    sockets_after(&port->sockets);
     if (status != UCS_OK) {
         peer_free(peer);
-        return err_set(error, data_err(status), "UCX cannot connect: %s",
+        return err_set(error, data_err(status), "UCX cannot reach the other node: %s",
                        port->ucx->ucs_status_string(status));
     }
-    remember_endpoint(peer);
-    dragon_err_t err =
-        message_send(peer, MESSAGE_HELLO, NULL, 0, port->address, port->address_bytes, NULL, NULL);
+    err = message_send(peer, MESSAGE_HELLO, NULL, 0, port->address.data, port->address.length, NULL,
+                       NULL);
     if (err) {
-        peer->closed = true;
-        peer_lose(peer);
-        return err_set(error, err, "UCX cannot connect");
+        data_peer_close(peer, false);
+        return err_set(error, err, "UCX cannot reach the other node");
     }
+    peer->shown = true;
     *peer_out = peer;
     return DRAGON_OK;
 }

@@ -5,51 +5,44 @@
 
 #include "net/data_internal.h"
 
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <unistd.h>
 
 // What is set for UCX unless the environment says something about it.
-static const struct {
-    const char *name, *value;
+static const struct setting {
+    const char *name;  // the environment's has UCX_ before it
+    const char *plain; // what ucp_config_modify wants before UCX 1.15; NULL: the same
+    const char *value;
+    enum { USUALLY, WITHOUT_RDMA, ALWAYS } when;
 } settings[] = {
-    {"TLS", "^posix,sysv,cma,xpmem,knem"}, // a port is for other nodes
+    // A port is for other nodes; within one there is shared memory of our own.
+    {"TLS", NULL, "^posix,sysv,cma,xpmem,knem", USUALLY},
+    // A host that does not answer must not hold us up.
+    {"TCP_CONN_NB", "CONN_NB", "y", USUALLY},
+    // Up to 256 KiB, and its header, a copy more is cheaper than to ask the receiver first, and a message arrives also when
+    // its sender does something else. With RDMA UCX knows better.
+    {"RNDV_THRESH", NULL, "264K", WITHOUT_RDMA},
+    // A message of 64 KiB is one segment. Whatever the environment says: a sender whose segments are larger than its
+    // receiver's makes UCX write beyond its buffers.
+    {"TCP_RX_SEG_SIZE", "RX_SEG_SIZE", "96K", ALWAYS},
 };
 enum { SETTINGS = sizeof settings / sizeof settings[0] };
 
-enum { ADDRESS_MAGIC = 0x64706f72, ADDRESS_HEAD = 12, ADDRESS_LIMIT = 16384 };
-
-static uint32_t checksum(const uint8_t *bytes, size_t length)
+static void apply_setting(const struct data_ucx *ucx, ucp_config_t *config,
+                          const struct setting *setting)
 {
-    uint32_t sum = 2166136261u;
-    for (size_t i = 0; i < length; i++)
-        sum = (sum ^ bytes[i]) * 16777619u;
-    return sum;
-}
-
-static void put_u32(uint8_t *to, uint32_t value)
-{
-    for (int i = 0; i < 4; i++)
-        to[i] = (uint8_t)(value >> 8 * i);
-}
-
-static uint32_t get_u32(const uint8_t *from)
-{
-    return from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 | (uint32_t)from[3] << 24;
-}
-
-// An address is ours around UCX's, because UCX believes what it is given: magic, checksum and length (u32 each),
-// little-endian.
-bool address_check(const void *address, size_t length, const ucp_address_t **inner_out,
-                   dragon_error_t *error)
-{
-    const uint8_t *bytes = (const uint8_t *)address;
-    if (length <= ADDRESS_HEAD || length > ADDRESS_LIMIT || get_u32(bytes) != ADDRESS_MAGIC ||
-        get_u32(bytes + 8) != length - ADDRESS_HEAD ||
-        get_u32(bytes + 4) != checksum(bytes + ADDRESS_HEAD, length - ADDRESS_HEAD)) {
-        err_set(error, DRAGON_ERR_INVAL, "%zu bytes that are no address of a data port", length);
-        return false;
-    }
-    *inner_out = (const ucp_address_t *)(bytes + ADDRESS_HEAD);
-    return true;
+    char variable[64];
+    snprintf(variable, sizeof variable, "UCX_%s", setting->name);
+    if (setting->when != ALWAYS && getenv(variable))
+        return;
+    if (setting->when == WITHOUT_RDMA && access("/sys/class/infiniband", F_OK) == 0)
+        return;
+    // A name that this version does not know does nothing.
+    ucx->ucp_config_modify(config, setting->name, setting->value);
+    if (setting->plain)
+        ucx->ucp_config_modify(config, setting->plain, setting->value);
 }
 
 static dragon_err_t make_address(struct data_port *port, dragon_error_t *error)
@@ -60,15 +53,9 @@ static dragon_err_t make_address(struct data_port *port, dragon_error_t *error)
     if (status != UCS_OK)
         return err_set(error, data_err(status), "UCX gives no address: %s",
                        port->ucx->ucs_status_string(status));
-    if ((port->address = malloc(ADDRESS_HEAD + length))) {
-        port->address_bytes = ADDRESS_HEAD + length;
-        put_u32(port->address, ADDRESS_MAGIC);
-        put_u32(port->address + 4, checksum((const uint8_t *)inner, length));
-        put_u32(port->address + 8, (uint32_t)length);
-        memcpy(port->address + ADDRESS_HEAD, inner, length);
-    }
+    bool is_made = address_make(&port->address, port->ucx, inner, length);
     port->ucx->ucp_worker_release_address(port->worker, inner);
-    return port->address ? DRAGON_OK : err_set(error, DRAGON_ERR_NOMEM, "out of memory");
+    return is_made ? DRAGON_OK : err_set(error, DRAGON_ERR_NOMEM, "out of memory");
 }
 
 static dragon_err_t make_context(struct data_port *port, dragon_error_t *error)
@@ -81,12 +68,8 @@ static dragon_err_t make_context(struct data_port *port, dragon_error_t *error)
                        "UCX cannot read its settings (%s): look at the UCX_ variables of the "
                        "environment",
                        ucx->ucs_status_string(status));
-    for (size_t i = 0; i < SETTINGS; i++) {
-        char variable[64];
-        snprintf(variable, sizeof variable, "UCX_%s", settings[i].name);
-        if (!getenv(variable))
-            ucx->ucp_config_modify(config, settings[i].name, settings[i].value);
-    }
+    for (size_t i = 0; i < SETTINGS; i++)
+        apply_setting(ucx, config, &settings[i]);
     ucp_params_t params = {.field_mask = UCP_PARAM_FIELD_FEATURES,
                            .features = UCP_FEATURE_AM | UCP_FEATURE_WAKEUP};
     status = ucx->ucp_init_version(UCP_API_MAJOR, UCP_API_MINOR, &params, config, &port->context);
@@ -118,13 +101,13 @@ static dragon_err_t make_worker(struct data_port *port, dragon_error_t *error)
                        ucx->ucs_status_string(status));
     // From the last, so that the table grows once.
     for (unsigned id = MESSAGE_IDS; id-- > 0;) {
-        port->args[id] = (struct data_handler_arg){.port = port, .id = id};
+        port->handler_args[id] = (struct data_handler_arg){.port = port, .id = id};
         ucp_am_handler_param_t handler = {
             .field_mask = UCP_AM_HANDLER_PARAM_FIELD_ID | UCP_AM_HANDLER_PARAM_FIELD_CB |
                           UCP_AM_HANDLER_PARAM_FIELD_ARG,
             .id = id,
             .cb = message_arrived,
-            .arg = &port->args[id],
+            .arg = &port->handler_args[id],
         };
         status = ucx->ucp_worker_set_am_recv_handler(port->worker, &handler);
         if (status != UCS_OK)
@@ -132,6 +115,21 @@ static dragon_err_t make_worker(struct data_port *port, dragon_error_t *error)
                            ucx->ucs_status_string(status));
     }
     return DRAGON_OK;
+}
+
+// UCX has a thread that accepts connections: the program's signals are not its business.
+static dragon_err_t open_ucx(struct data_port *port, dragon_error_t *error)
+{
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    sockets_before(&port->sockets);
+    dragon_err_t err = make_context(port, error);
+    if (!err)
+        err = make_worker(port, error);
+    sockets_after(&port->sockets);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return err;
 }
 
 dragon_err_t data_port_create(const struct data_handler *handler, void *arg,
@@ -146,10 +144,8 @@ dragon_err_t data_port_create(const struct data_handler *handler, void *arg,
     port->ucx = ucx;
     port->handler = *handler;
     port->handler_arg = arg;
-    port->done.end = &port->done.first;
-    dragon_err_t err = make_context(port, error);
-    if (!err)
-        err = make_worker(port, error);
+    port->done_end = &port->done;
+    dragon_err_t err = open_ucx(port, error);
     if (!err)
         err = make_address(port, error);
     if (err) {
@@ -163,17 +159,21 @@ dragon_err_t data_port_create(const struct data_handler *handler, void *arg,
 static void turn_until_empty(struct data_port *port, uint64_t moment_ms)
 {
     uint64_t deadline = time_now_ms() + moment_ms;
-    while (port->peers && time_now_ms() < deadline)
-        data_port_progress(port);
+    while (port->peers && time_now_ms() < deadline) {
+        if (data_port_progress(port) || !data_port_arm(port))
+            continue;
+        struct pollfd poll_fd = {.fd = port->fd, .events = POLLIN};
+        poll(&poll_fd, 1, time_left_ms(deadline));
+    }
 }
 
 // What was sent goes and the others are told, as far as they answer within a moment; then the connections are cut.
 static void close_peers(struct data_port *port)
 {
     enum { PARTING_MS = 500, CUTTING_MS = 100 };
+    port->ending = true;
     for (struct data_peer *peer = port->peers; peer; peer = peer->next)
-        if (!peer->closed)
-            data_peer_close(peer, true);
+        data_peer_close(peer, true);
     turn_until_empty(port, PARTING_MS);
     for (struct data_peer *peer = port->peers; peer; peer = peer->next)
         peer_lose(peer);
@@ -188,25 +188,20 @@ void data_port_destroy(struct data_port *port)
         close_peers(port);
         port->ucx->ucp_worker_destroy(port->worker);
     }
-    // Nothing of UCX is left that knows a request.
-    while (port->peers)
+    while (port->peers) // UCX has nothing of them any more
         peer_end(port->peers);
-    requests_tell(port);
     if (port->context)
         port->ucx->ucp_cleanup(port->context);
-    while (port->spare) {
-        struct data_request *request = port->spare;
-        port->spare = request->next;
-        free(request);
-    }
-    free(port->address);
+    requests_free(port);
+    sockets_fini(&port->sockets);
+    pack_fini(&port->address);
     free(port);
 }
 
 const void *data_port_address(const struct data_port *port, size_t *length_out)
 {
-    *length_out = port->address_bytes;
-    return port->address;
+    *length_out = port->address.length;
+    return port->address.data;
 }
 
 static unsigned settle_peers(struct data_port *port)
@@ -225,13 +220,13 @@ static unsigned settle_peers(struct data_port *port)
 unsigned data_port_progress(struct data_port *port)
 {
     unsigned count = port->ucx->ucp_worker_progress(port->worker);
-    if (port->done.first) {
+    if (port->done) {
         requests_tell(port);
         count++;
     }
     if (port->touched)
         count += settle_peers(port);
-    port->busy = count > 0;
+    port->is_busy = count > 0;
     return count;
 }
 
@@ -243,7 +238,7 @@ int data_port_fd(const struct data_port *port)
 bool data_port_arm(struct data_port *port)
 {
     // UCX may not wake us for what it has begun: only a turn that found nothing may be followed by sleep.
-    if (port->busy || port->done.first || port->touched)
+    if (port->is_busy || port->done || port->touched)
         return false;
     return port->ucx->ucp_worker_arm(port->worker) == UCS_OK;
 }

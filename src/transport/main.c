@@ -25,7 +25,8 @@ int main(int argc, char **argv)
     dragon_error_t error;
     log_open("dragon-transport", "");
     if (argc != 2) {
-        log_error("this is a part of dragon-agent, which starts it; it is not to be called by hand");
+        log_error(
+            "this is a part of dragon-agent, which starts it; it is not to be called by hand");
         return 125;
     }
     hold_signals();

@@ -61,14 +61,12 @@ dragon_err_t transport_create(const char *agent_path, struct transport **transpo
     if (!transport)
         return err_set(error, DRAGON_ERR_NOMEM, "out of memory");
     cpu_set_t cores;
-    transport->one_core =
-        sched_getaffinity(0, sizeof cores, &cores) == 0 && CPU_COUNT(&cores) == 1;
+    transport->one_core = sched_getaffinity(0, sizeof cores, &cores) == 0 && CPU_COUNT(&cores) == 1;
     dragon_err_t err = space_attach(agent_path, ROLE_TRANSPORT, &transport->space, error);
     if (err == DRAGON_OK)
         err = data_port_create(&handler, transport, &transport->port, error);
     if (err == DRAGON_OK) {
-        transport->waiter =
-            (struct waiter){.space = transport->space, .port = transport->port};
+        transport->waiter = (struct waiter){.space = transport->space, .port = transport->port};
         struct serve_options options = {.waiter = &transport->waiter, .all = true};
         transport->serve = serve_create(&options);
         if (!transport->serve)

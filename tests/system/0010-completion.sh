@@ -3,7 +3,7 @@
 #
 # Completion of bash: what it offers for some beginnings of a line.
 . "$DRAGON_SRCDIR/tests/lib/system.sh"
-plan 29
+plan 34
 
 # offers WORD...: what is offered for the last word of the line, in one line, in alphabetical order.
 offers_for()
@@ -34,7 +34,7 @@ is "reading it prints nothing" "$(bash -c '. "$1"' bash "$file" 2>&1)" ""
 # shellcheck disable=SC1090
 . "$file"
 
-for command in dragon-run dragon-pg dragon-info dragon-bench; do
+for command in dragon-run dragon-pg dragon-info dragon-bench dragon-chan; do
     has_offer "$command --he" --help "$command" --he
     is "$command --no-such" "$(offers_for "$command" --no-such)" ""
 done
@@ -51,6 +51,9 @@ is "behind the program its own words are meant" "$(offers_for dragon-pg uname --
 has_offer "files among them" file-of-ours dragon-pg uname file-of
 is "dragon-info no" "$(offers_for dragon-info no)" "nodes"
 is "dragon-info --json ru" "$(offers_for dragon-info --json ru)" "runtimes"
+is "dragon-chan s" "$(offers_for dragon-chan s)" "send stat"
+is "dragon-chan recv jobs --l" "$(offers_for dragon-chan recv jobs --l)" "--lines"
+is "dragon-bench c" "$(offers_for dragon-bench c)" "channel"
 is "options behind the word too" "$(offers_for dragon-info nodes --js)" "--json"
 mkdir directory-of-ours
 echo >'file with blanks'

@@ -4,14 +4,14 @@
 # fails, a channel that is closed or destroyed; and streams where messages are expected.
 . "$DRAGON_SRCDIR/tests/lib/system.sh"
 . "$DRAGON_SRCDIR/tests/lib/chan.sh"
-plan 46
+plan 51
 start_nodes || { comment "no runtime"; exit 1; }
 check "a channel" on 0 dragon-chan create ends
 
-# endless NODE: a stream without an end; $sender is dragon-chan itself
+# endless NODE: a stream without an end; $sender is dragon-chan itself. Bash starts it with INT ignored.
 endless()
 {
-    DRAGON_RUNTIME=$1 dragon-chan send ends </dev/zero 2>sender.err &
+    DRAGON_RUNTIME=$1 env --default-signal=INT dragon-chan send ends </dev/zero 2>sender.err &
     sender=$!
 }
 
@@ -56,7 +56,6 @@ for node in "$node0" "$node1"; do
     ends_with 1 "  and its receiver does not take it for the end" "$receiver"
 done
 
-# Signals that the test was started with ignored stay so: bash ignores INT in the background.
 endless "$node0"
 run on 0 sh -c 'trap "" PIPE; dragon-chan recv ends | head -c 10 >head.got'
 ends_with 1 "without SIGPIPE a consumer that leaves is an error" "$sender"
@@ -66,14 +65,42 @@ check_status 125 "a full disk" on 1 sh -c 'dragon-chan recv ends >/dev/full'
 like "  is told of" '^dragon-chan: .*cannot write to standard output: No space left' "$(cat "$err")"
 ends_with 1 "  and ends the sender" "$sender"
 
+head -c 5000000 /dev/zero >file
 on 1 dragon-chan recv ends >got 2>receiver.err &
 receiver=$!
-check_failure 'cannot read no-such-file' "a file that is not there" on 0 dragon-chan send ends /dev/null no-such-file
+check_failure 'cannot read /proc/self/mem: ' "an input that fails" on 0 dragon-chan send ends file /proc/self/mem
 ends_with 1 "  is no whole stream for the receiver" "$receiver"
-check_failure 'cannot read /: ' "a directory, before anybody is troubled" on 0 dragon-chan send ends no-such-file/ /
+check_failure 'cannot read no-such-file: No such file' "a file that is not there troubles nobody" \
+    on 0 dragon-chan send ends file no-such-file
+check_failure 'cannot read /: Is a directory' "nor does a directory" on 0 dragon-chan send ends file /
 
 check_status 124 "nobody receives" on 0 dragon-chan send ends --timeout 100ms </dev/null
 like "  is told of" '^dragon-chan: .*nobody has received from "ends" in time; dragon-chan recv ends does' "$(cat "$err")"
+
+# Streams where messages are, and the other way round.
+check "a channel of messages" on 0 dragon-chan send mixed --create --message hello
+check_failure 'is a message, and no stream.*--lines' "is none of streams" on 1 dragon-chan recv mixed
+on 0 dragon-chan send mixed </dev/null 2>sender.err &
+sender=$!
+check_failure 'is a stream, and no message' "nor the other way round" on 1 dragon-chan recv mixed -n 1
+ends_with 1 "  and the sender is told" "$sender"
+
+# Closed and destroyed.
+on 0 dragon-chan recv mixed >got 2>receiver.err &
+receiver=$!
+check "a channel is destroyed while somebody waits" wait_until 30 stat_is mixed waiting_receivers 1
+check "  by another" on 1 dragon-chan destroy mixed
+ends_with 1 "  who is told" "$receiver"
+check_status 1 "there is no such channel then" on 0 dragon-chan stat mixed
+like "  which is said" '^dragon-chan: .*there is no "mixed"' "$(cat "$err")"
+check "closing a channel" on 0 dragon-chan close ends
+check_status 1 "nothing can be sent" on 1 dragon-chan send ends --message x
+like "  which is said" '^dragon-chan: .*"ends": the channel is closed' "$(cat "$err")"
+check_status 1 "no stream either" on 1 dragon-chan send ends </dev/null
+check "messages until it is closed are none" on 0 dragon-chan recv ends --lines
+is "  indeed" "$(wc -c <"$out")" 0
+check_status 1 "but one was wanted" on 0 dragon-chan recv ends -n 1
+like "  which is said" 'was closed after 0 of 1 messages' "$(cat "$err")"
 
 end_nodes
 no_leftovers "nothing is left"

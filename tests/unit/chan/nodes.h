@@ -59,15 +59,20 @@ static inline void nodes_far(struct nodes *nodes)
     cr_assert_eq(far_create(&nodes->away_waiter, &nodes->far, &error), DRAGON_OK, "%s", error.text);
 }
 
-static inline void nodes_up(struct nodes *nodes)
+static inline void nodes_home(struct nodes *nodes)
 {
     *nodes = (struct nodes){.keepers = calloc(1, sizeof *nodes->keepers)};
     nodes_find_transport(nodes);
     keepers_start(nodes->keepers, &(struct keepers_options){.nodes = 2,
-                                                             .transport = nodes->transport,
-                                                             .node_limit = 64 << 20});
+                                                            .transport = nodes->transport,
+                                                            .node_limit = 64 << 20});
     nodes->home = ask_attach(nodes->keepers, 0);
     nodes->home_waiter = (struct waiter){.space = nodes->home};
+}
+
+static inline void nodes_up(struct nodes *nodes)
+{
+    nodes_home(nodes);
     nodes_far(nodes);
 }
 
@@ -97,13 +102,18 @@ static inline void nodes_map(struct space *space, uint64_t id, enum object_kind 
     cr_assert_not_null(*object_out);
 }
 
-static inline void nodes_make(struct nodes *nodes, const struct object_spec *spec)
+static inline void nodes_make_home(struct nodes *nodes, const struct object_spec *spec)
 {
     nodes->spec = *spec;
     cr_assert_eq(ask_create(nodes->home, 0, spec, &nodes->id), DRAGON_OK, "%s", ask_error.text);
     nodes_map(nodes->home, nodes->id, spec->kind, &nodes->object);
     if (spec->kind == OBJECT_CHANNEL || spec->kind == OBJECT_QUEUE)
         local_channel_init(&nodes->local, &nodes->home_waiter, (struct ring *)nodes->object);
+}
+
+static inline void nodes_make(struct nodes *nodes, const struct object_spec *spec)
+{
+    nodes_make_home(nodes, spec);
     nodes_open_far(nodes);
 }
 
@@ -113,6 +123,41 @@ static inline void nodes_channel(struct nodes *nodes, uint32_t capacity)
     struct object_spec spec = CHANNEL_SPEC;
     spec.capacity = capacity;
     nodes_make(nodes, &spec);
+}
+
+// Another process at home, with the channel: 0 in it. It uses no assertions, and says what it found with its exit code.
+static inline pid_t nodes_fork(struct nodes *nodes)
+{
+    pid_t pid = fork();
+    cr_assert_geq(pid, 0);
+    if (pid > 0)
+        return pid;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    dragon_error_t error;
+    struct pack body = PACK_EMPTY;
+    struct unpack unpack;
+    struct object_opened opened;
+    if (space_attach(nodes->keepers->path[0], ROLE_PROCESS, &nodes->home, &error) != DRAGON_OK)
+        _exit(101);
+    pack_u32(&body, 0);
+    pack_u64(&body, nodes->id);
+    pack_u8(&body, nodes->spec.kind);
+    if (space_ask(nodes->home, KC_OPEN, &body, SOON, &unpack, NULL, 0, NULL) != DRAGON_OK ||
+        !object_opened_unpack(&unpack, &opened))
+        _exit(102);
+    nodes->object = space_at(nodes->home, opened.block, object_bytes(&opened.spec));
+    if (!nodes->object)
+        _exit(103);
+    nodes->home_waiter = (struct waiter){.space = nodes->home};
+    local_channel_init(&nodes->local, &nodes->home_waiter, (struct ring *)nodes->object);
+    return 0;
+}
+
+static inline void nodes_reap(pid_t pid)
+{
+    int status = -1;
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "it ended with %x", status);
 }
 
 // A child of the keepers' process.

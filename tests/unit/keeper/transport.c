@@ -58,7 +58,6 @@ static _Noreturn void serve(const char *agent_path)
     if (ask(space, KC_FIND, "s8", "all slots", UINT64_C(0)) == DRAGON_OK) {
         while (ask(space, KC_PROXY, "44", 0u, count) == DRAGON_OK)
             count++;
-        fprintf(stderr, "%u: %s\n", count, ask_error.text);
         ask(space, KC_PUBLISH, "ss48", "full", ask_error.text, 0u, UINT64_C(0));
     }
     ask(space, KC_PUBLISH, "ss48", "serving", address, 0u, UINT64_C(0));

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Others who do not keep to the rules: they are cut off, and the service goes on for those who do.
+#include "config.h"
+
+#include "chan/wire.h"
+#include "nodes.h"
+
+static struct nodes nodes;
+
+// Who talks to the transport by hand.
+struct stranger {
+    struct data_port *port;
+    struct data_peer *peer;
+    bool lost;
+    uint32_t messages;
+    uint8_t type; // of the latest
+    uint8_t header[CHAN_HEADER];
+};
+static struct stranger stranger;
+
+static void on_message(void *arg, struct data_peer *peer, uint8_t type,
+                       struct data_message *message)
+{
+    struct stranger *it = arg;
+    (void)peer;
+    it->messages++;
+    it->type = type;
+    memcpy(it->header, message->header, message->header_bytes);
+    if (message->incoming)
+        data_refuse(it->port, message->incoming);
+}
+
+static void on_lost(void *arg, struct data_peer *peer)
+{
+    struct stranger *it = arg;
+    (void)peer;
+    it->lost = true;
+}
+
+static void stranger_connect(void)
+{
+    static const struct data_handler handler = {.on_message = on_message, .on_lost = on_lost};
+    dragon_error_t error = {0};
+    size_t bytes;
+    cr_assert_eq(ask(nodes.away, KC_ROUTE, "48", 0, (uint64_t)0), DRAGON_OK);
+    cr_assert_eq(unpack_u8(&ask_unpack), 0);
+    const void *address = unpack_bytes(&ask_unpack, &bytes);
+    stranger = (struct stranger){.lost = false};
+    cr_assert_eq(data_port_create(&handler, &stranger, &stranger.port, &error), DRAGON_OK, "%s",
+                 error.text);
+    cr_assert_eq(data_peer_connect(stranger.port, address, bytes, NULL, &stranger.peer, &error),
+                 DRAGON_OK, "%s", error.text);
+}
+
+static void say(uint8_t type, const void *header, size_t bytes, const void *data, size_t length)
+{
+    cr_assert_eq(data_send(stranger.peer, type, header, bytes, data, length, NULL, NULL),
+                 DRAGON_OK);
+}
+
+static void hello(bool good)
+{
+    struct cu_hello header = {.version = CHAN_WIRE_VERSION, .node = 1, .process = 99};
+    memcpy(header.key, nodes.away->key, sizeof header.key);
+    header.key[7] ^= !good;
+    say(CU_HELLO, &header, sizeof header, NULL, 0);
+}
+
+static void open_channel(void)
+{
+    struct cu_open open = {.handle = 5, .object = nodes.id, .kind = OBJECT_CHANNEL};
+    say(CU_OPEN, &open, sizeof open, NULL, 0);
+}
+
+static bool turn_until(const bool *what)
+{
+    uint64_t deadline = time_now_ms() + SOON;
+    while (!*what && time_left_ms(deadline) > 0)
+        data_port_progress(stranger.port);
+    return *what;
+}
+
+static void expect_cut_off(const char *why)
+{
+    cr_expect(turn_until(&stranger.lost), "%s", why);
+    data_port_destroy(stranger.port);
+    stranger.port = NULL;
+}
+
+static void expect_service(void)
+{
+    uint64_t value = 77;
+    dragon_message_t message;
+    struct far_call how = within(SOON);
+    uint64_t got = 0;
+    cr_expect_eq(far_send(nodes.there, &value, sizeof value, 3, &how), DRAGON_OK);
+    cr_expect_eq(local_receive(&nodes.local, &got, sizeof got, &message, in_ms(SOON)), DRAGON_OK);
+    cr_expect_eq(got, 77);
+}
+
+Test(serve, keys)
+{
+    nodes_channel(&nodes, 16);
+    pid_t transport = nodes_transport(&nodes);
+    stranger_connect();
+    hello(false);
+    expect_cut_off("a wrong key");
+    stranger_connect();
+    open_channel();
+    expect_cut_off("no key");
+    stranger_connect();
+    struct cu_hello old = {.version = CHAN_WIRE_VERSION + 1};
+    memcpy(old.key, nodes.away->key, sizeof old.key);
+    say(CU_HELLO, &old, sizeof old, NULL, 0);
+    expect_cut_off("another version");
+    expect_service();
+    cr_expect_eq(nodes_transport(&nodes), transport);
+    nodes_down(&nodes);
+}
+
+static void greeted(void)
+{
+    stranger_connect();
+    hello(true);
+    open_channel();
+}
+
+Test(serve, against_the_rules)
+{
+    static const uint8_t zero[128];
+    uint8_t big[4096] = {0};
+    nodes_channel(&nodes, 16);
+    pid_t transport = nodes_transport(&nodes);
+
+    greeted();
+    hello(true);
+    expect_cut_off("a second hello");
+
+    greeted();
+    open_channel();
+    expect_cut_off("a handle that is open");
+
+    greeted();
+    say(CU_SEND, zero, sizeof(struct cu_send), NULL, 0);
+    expect_cut_off("a handle that is none");
+
+    for (uint8_t type = 0; type < 32; type++) {
+        if (wire_name(type) && wire_is_request(type))
+            continue;
+        greeted();
+        say(type, zero, 8, NULL, 0);
+        expect_cut_off("no request");
+    }
+
+    greeted();
+    say(CU_RECEIVE, zero, sizeof(struct cu_receive) - 1, NULL, 0);
+    expect_cut_off("a header that is too short");
+
+    greeted();
+    struct cu_receive receive = {.handle = 5};
+    say(CU_RECEIVE, &receive, sizeof receive, big, 10);
+    expect_cut_off("a payload where none belongs");
+
+    greeted();
+    struct cu_send send = {.handle = 5, .number = 2};
+    say(CU_SEND, &send, sizeof send, big, 10);
+    expect_cut_off("a number that is left out");
+
+    greeted();
+    struct cu_handle leave = {.handle = 5};
+    say(CU_LEAVE, &leave, sizeof leave, NULL, 0);
+    say(CU_FLUSH, &leave, sizeof leave, NULL, 0);
+    expect_cut_off("a handle that was left");
+
+    greeted();
+    struct cu_open lock = {.handle = 6, .object = nodes.id, .kind = OBJECT_LOCK};
+    say(CU_OPEN, &lock, sizeof lock, NULL, 0);
+    struct cu_call call = {.handle = 6, .op = SYNC_LOCK_ACQUIRE};
+    say(CU_CALL, &call, sizeof call, NULL, 0);
+    expect_cut_off("what could not be opened");
+
+    expect_service();
+    cr_expect_eq(nodes_transport(&nodes), transport);
+    nodes_down(&nodes);
+}
+
+// Beyond its credits; what it has sent in good order goes into the channel.
+Test(serve, too_many_sends)
+{
+    nodes_channel(&nodes, 4);
+    greeted();
+    for (uint32_t i = 1; i < 200; i++) {
+        struct cu_send send = {.handle = 5, .number = i, .tag = i};
+        if (data_send(stranger.peer, CU_SEND, &send, sizeof send, NULL, 0, NULL, NULL) != DRAGON_OK)
+            break;
+    }
+    expect_cut_off("too many sends");
+    dragon_message_t message;
+    uint64_t count = 0;
+    while (local_receive(&nodes.local, NULL, 0, &message, in_ms(500)) == DRAGON_OK)
+        cr_expect_eq(message.tag, ++count);
+    cr_expect_geq(count, 4 + DRAGON_CHANNEL_UNDER_WAY);
+    cr_expect_leq(count, 4 + DRAGON_CHANNEL_UNDER_WAY + 1);
+    expect_service();
+    nodes_down(&nodes);
+}
+
+static void ignore_sent(void *arg, dragon_err_t err)
+{
+    (void)arg, (void)err;
+}
+
+// More than the window, while the channel is full.
+Test(serve, too_many_bytes)
+{
+    static uint8_t data[CHAN_COPIED];
+    nodes_channel(&nodes, 1);
+    greeted();
+    for (uint32_t i = 1; i <= 40; i++) {
+        struct cu_send send = {.handle = 5, .number = i, .tag = i};
+        if (data_send(stranger.peer, CU_SEND, &send, sizeof send, data, sizeof data, ignore_sent,
+                      NULL) != DRAGON_OK)
+            break;
+    }
+    expect_cut_off("too many bytes");
+    uint64_t count = 0;
+    dragon_message_t message;
+    while (local_receive(&nodes.local, data, sizeof data, &message, in_ms(500)) == DRAGON_OK)
+        cr_expect_eq(message.tag, ++count);
+    cr_expect_geq(count, CHAN_WINDOW / CHAN_COPIED);
+    cr_expect_leq(count, CHAN_WINDOW / CHAN_COPIED + 3);
+    expect_service();
+    nodes_down(&nodes);
+}
+
+// Requests of all kinds in any order, with what comes to mind: the transport lives.
+Test(serve, noise, .timeout = 60)
+{
+    nodes_channel(&nodes, 16);
+    pid_t transport = nodes_transport(&nodes);
+    srand(7);
+    for (int round = 0; round < 15; round++) {
+        greeted();
+        for (int i = 0; i < 300 && !stranger.lost; i++) {
+            uint8_t header[CHAN_HEADER] = {0}, data[64];
+            uint8_t type = (uint8_t)(1 + rand() % 10);
+            for (size_t k = 4; k < sizeof header; k++)
+                header[k] = rand() % 3 ? 0 : (uint8_t)(rand() % 4);
+            header[0] = (uint8_t)(5 + rand() % 2);
+            size_t bytes = 0;
+            while (bytes < CHAN_HEADER && !wire_check(type, header, bytes, 0))
+                bytes++;
+            if (bytes == CHAN_HEADER)
+                continue;
+            if (data_send(stranger.peer, type, header, bytes, data,
+                          type == CU_SEND ? sizeof data : 0, NULL, NULL) != DRAGON_OK)
+                break;
+            data_port_progress(stranger.port);
+        }
+        data_port_destroy(stranger.port);
+        uint8_t sink[128];
+        while (local_receive(&nodes.local, sink, sizeof sink, NULL, in_ms(50)) == DRAGON_OK)
+            ;
+    }
+    cr_expect_eq(nodes_transport(&nodes), transport);
+    expect_service();
+    nodes_down(&nodes);
+}
