@@ -176,7 +176,8 @@ static void close_peers(struct data_port *port)
         data_peer_close(peer, true);
     turn_until_empty(port, PARTING_MS);
     for (struct data_peer *peer = port->peers; peer; peer = peer->next)
-        peer_lose(peer);
+        if (peer->state != PEER_CUT)
+            peer_set_state(peer, PEER_BROKEN);
     turn_until_empty(port, CUTTING_MS);
 }
 
@@ -219,14 +220,19 @@ static unsigned settle_peers(struct data_port *port)
 
 unsigned data_port_progress(struct data_port *port)
 {
+    enum { TURNS_A_CHECK = 1 << 16 };
     unsigned count = port->ucx->ucp_worker_progress(port->worker);
     if (port->done) {
         requests_tell(port);
         count++;
     }
+    if (port->next_cut_ms)
+        peers_cut(port);
     if (port->touched)
         count += settle_peers(port);
     port->is_busy = count > 0;
+    if (!count && ++port->idle_turns % TURNS_A_CHECK == 0)
+        sockets_check(&port->sockets);
     return count;
 }
 
@@ -240,6 +246,7 @@ bool data_port_arm(struct data_port *port)
     // UCX may not wake us for what it has begun: only a turn that found nothing may be followed by sleep.
     if (port->is_busy || port->done || port->touched)
         return false;
+    sockets_check(&port->sockets);
     return port->ucx->ucp_worker_arm(port->worker) == UCS_OK;
 }
 
