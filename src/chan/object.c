@@ -38,17 +38,6 @@ void object_close(struct object *object, struct space *space)
         ring_close((struct ring *)object, space);
 }
 
-// All sets that its operations wait in.
-static void wake_sync(struct object *object, struct space *space)
-{
-    for (uint32_t op = 0; op < SYNC_OPS; op++) {
-        struct sync_call call = {.op = op};
-        struct waitset *set = sync_set(object, &call);
-        if (set)
-            space_wake_all(space, set);
-    }
-}
-
 void object_destroy(struct object *object, struct space *space)
 {
     if (is_ring(object->kind)) {
@@ -56,7 +45,7 @@ void object_destroy(struct object *object, struct space *space)
         return;
     }
     atomic_store(&object->state, OBJECT_DESTROYED);
-    wake_sync(object, space);
+    sync_wake(object, space);
 }
 
 void object_recover(struct object *object, uint32_t dead, struct space *space)

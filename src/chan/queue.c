@@ -69,8 +69,6 @@ struct sums {
     uint32_t lost;
 };
 
-// Counts only grow, and what was sent is asked for after this: so when as many are done as were sent, all were done at the time
-// of asking.
 static struct sums queue_sums(struct queue *queue)
 {
     struct sums sums = {0};
@@ -89,11 +87,13 @@ static struct sums queue_sums(struct queue *queue)
     return sums;
 }
 
+// Counts only grow, and what was begun is counted last: so when nothing of it is left, nothing was at that moment.
 static uint32_t queue_unfinished(struct ring *ring, struct sums *sums_out)
 {
     *sums_out = queue_sums(queue_of(ring));
-    uint32_t over = sums_out->done + (uint32_t)atomic_load(&ring->lost);
-    return (uint32_t)ring_sent(ring) - over;
+    uint32_t never_came = (uint32_t)atomic_load(&ring->lost);
+    uint32_t begun = (uint32_t)position_count(ring, ring_tail(ring).position);
+    return begun - never_came - sums_out->done;
 }
 
 dragon_err_t queue_state(struct ring *ring, uint64_t *result_out)

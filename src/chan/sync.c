@@ -103,13 +103,23 @@ bool sync_waits(uint32_t op)
     return op < SYNC_OPS && operations[op].waits;
 }
 
-struct waitset *sync_set(struct object *object, const struct sync_call *call)
+static struct waitset *waiters_of(struct object *object)
 {
-    if (!sync_waits(call->op) || operations[call->op].kind != object->kind)
-        return NULL;
     if (object->kind == OBJECT_QUEUE)
         return &((struct ring *)object)->joiners;
     return &((struct sync *)object)->waiters;
+}
+
+struct waitset *sync_set(struct object *object, const struct sync_call *call)
+{
+    bool fits = sync_waits(call->op) && operations[call->op].kind == object->kind;
+    return fits ? waiters_of(object) : NULL;
+}
+
+void sync_wake(struct object *object, struct space *space)
+{
+    if (object->kind != OBJECT_CHANNEL)
+        space_wake_all(space, waiters_of(object));
 }
 
 // ---- waiting

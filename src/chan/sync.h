@@ -72,5 +72,7 @@ size_t sync_bytes(const struct object_spec *spec); // 0: makes no sense
 void sync_init(struct object *object, uint64_t id, const struct object_spec *spec);
 bool sync_check(const struct object *object, size_t bytes);
 void sync_recover(struct object *object, uint32_t dead);
+// Everybody who waits for an operation looks again.
+void sync_wake(struct object *object, struct space *space);
 
 #endif

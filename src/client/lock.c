@@ -46,8 +46,8 @@ const char *dragon_lock_descriptor(const dragon_lock_t *lock)
 dragon_err_t dragon_lock_acquire(dragon_lock_t *lock, int *abandoned_out, int timeout_ms)
 {
     uint64_t abandoned;
-    dragon_err_t err =
-        sync_wait_in_turn(lock, SYNC_LOCK_ACQUIRE, SYNC_LOCK_LEAVE, &abandoned, timeout_ms);
+    struct sync_call call = {.op = SYNC_LOCK_ACQUIRE};
+    dragon_err_t err = sync_wait(lock, call, &abandoned, timeout_ms);
     if (err != DRAGON_OK)
         return err;
     lock->held = true;

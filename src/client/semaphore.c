@@ -44,8 +44,7 @@ const char *dragon_semaphore_descriptor(const dragon_semaphore_t *semaphore)
 
 dragon_err_t dragon_semaphore_acquire(dragon_semaphore_t *semaphore, int timeout_ms)
 {
-    return sync_wait_in_turn(semaphore, SYNC_SEMAPHORE_ACQUIRE, SYNC_SEMAPHORE_LEAVE, NULL,
-                             timeout_ms);
+    return sync_wait(semaphore, (struct sync_call){.op = SYNC_SEMAPHORE_ACQUIRE}, NULL, timeout_ms);
 }
 
 dragon_err_t dragon_semaphore_release(dragon_semaphore_t *semaphore, uint32_t count)

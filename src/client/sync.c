@@ -74,19 +74,3 @@ dragon_err_t sync_now(void *sync, struct sync_call call, uint64_t *result_out)
 {
     return sync_wait(sync, call, result_out, ANSWER_MS);
 }
-
-// On this node sync_do asks for a turn when it has waited for a while, and gives it up. On another one our request is only tried
-// when somebody else has let go, and would come too late each time.
-dragon_err_t sync_wait_in_turn(void *sync, uint32_t op, uint32_t leave, uint64_t *result_out,
-                               int timeout_ms)
-{
-    struct handle *handle = sync;
-    if (!handle)
-        return DRAGON_ERR_INVAL;
-    bool far = !handle->object;
-    struct sync_call call = {.op = op, .a = far && timeout_ms != 0};
-    dragon_err_t err = handle_sync(handle, &call, result_out, timeout_ms);
-    if (err == DRAGON_ERR_TIMEOUT && far)
-        sync_now(sync, (struct sync_call){.op = leave}, NULL);
-    return err;
-}

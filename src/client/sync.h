@@ -21,8 +21,5 @@ const char *sync_descriptor(const void *sync);            // "": NULL
 dragon_err_t sync_now(void *sync, struct sync_call call, uint64_t *result_out);
 // One that waits.
 dragon_err_t sync_wait(void *sync, struct sync_call call, uint64_t *result_out, int timeout_ms);
-// The same for those that go in turns.
-dragon_err_t sync_wait_in_turn(void *sync, uint32_t op, uint32_t leave, uint64_t *result_out,
-                               int timeout_ms);
 
 #endif

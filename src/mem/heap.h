@@ -27,16 +27,16 @@ enum {
     HEAP_ALIGN = 64,  // of each
     HEAP_MAGIC = 0x44524748,
     HEAP_VERSION = 1,
-    HEAP_CLASSES = 16,    // sizes of blocks of cut pages, up to half a page
-    HEAP_RUN_HINTS = 32,  // by the logarithm of the pages
-    HEAP_HALF_WORDS = 128 // for each page
+    HEAP_CLASSES = 16,                        // sizes of blocks of cut pages, up to half a page
+    HEAP_RUN_HINTS = 32,                      // by the logarithm of the pages
+    HEAP_HALF_WORDS = HEAP_PAGE / HEAP_LEAST, // for each page
 };
 
 // Where this process looks first, so that it gets what was given back last; one for each size.
 struct heap_hint {
     uint32_t last, block; // the page, and the block in it, that was taken or given back last
-    uint32_t from,
-        walks; // where to look otherwise, and how often, before it is looked from the beginning again
+    uint32_t from;        // where to look otherwise,
+    uint32_t walks;       // so often, and then from the beginning again
 };
 
 // The view that one process has of a heap; nothing of it is shared.

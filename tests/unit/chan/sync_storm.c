@@ -4,26 +4,9 @@
 // come already (each wait that takes WORLD_DEADLINE_MS fails).
 #include "config.h"
 
-#include "world.h"
+#include "storms.h"
 
 #include <dragon/sync.h>
-
-enum { PROCESSES = 8, FIRST = 10 };
-
-// What the processes share beside the object.
-struct shared_state {
-    _Atomic uint32_t started;
-    _Atomic uint32_t left; // rounds
-    _Atomic uint32_t rounds[PROCESSES];
-    _Atomic int32_t inside, most_inside;
-    volatile uint64_t first, second; // always equal, for who has the lock
-    _Atomic uint32_t abandoned, stop;
-};
-
-static struct world *world;
-static struct object *object;
-static struct shared_state *state;
-static pid_t pids[PROCESSES];
 
 static void set_up(void)
 {
@@ -38,34 +21,6 @@ static void tear_down(void)
 }
 
 TestSuite(sync_storm, .init = set_up, .fini = tear_down, .timeout = 300);
-
-static void make(struct object_spec spec)
-{
-    object = world_object(world, &spec);
-}
-
-static void start(int process, void (*work)(struct world *child, void *arg))
-{
-    pids[process] = world_child(world, FIRST + (uint32_t)process, work, (void *)(intptr_t)process);
-}
-
-static void start_all(void (*work)(struct world *child, void *arg))
-{
-    for (int i = 0; i < PROCESSES; i++)
-        start(i, work);
-}
-
-static void expect_all_good(void)
-{
-    for (int i = 0; i < PROCESSES; i++)
-        world_expect_good(world, pids[i], FIRST + (uint32_t)i);
-}
-
-static dragon_err_t child_do(struct world *child, struct sync_call call, uint64_t *result_out,
-                             struct spin *spin)
-{
-    return world_do(child, object, call, result_out, spin, WORLD_DEADLINE_MS);
-}
 
 // All of them run when the first begins.
 static void begin_together(void)
@@ -132,15 +87,6 @@ static void count_and_repair(struct world *child, void *arg)
         state->second = state->second + 1;
         atomic_fetch_add(&state->rounds[process], 1);
         CHILD_CHECK(child_do(child, release, NULL, NULL) == DRAGON_OK);
-    }
-}
-
-static void wait_for_rounds(int process, uint32_t rounds)
-{
-    uint64_t deadline_ms = time_now_ms() + WORLD_DEADLINE_MS;
-    while (atomic_load(&state->rounds[process]) < rounds) {
-        cr_assert_lt(time_now_ms(), deadline_ms, "process %d is held up", process);
-        sched_yield();
     }
 }
 
@@ -269,119 +215,6 @@ Test(sync_storm, what_a_semaphore_is_given_is_taken_while_who_waits_is_killed)
         world_kill(world, pids[i], FIRST + (uint32_t)i);
     cr_assert_leq(all_rounds(), given);
     cr_assert_geq(all_rounds() + 200 + PROCESSES, given);
-}
-
-// ---- barriers
-
-static dragon_err_t child_barrier(struct world *child, struct spin *spin)
-{
-    uint64_t token;
-    dragon_err_t err = child_do(child, (struct sync_call){.op = SYNC_BARRIER_ARRIVE}, &token, NULL);
-    if (err != DRAGON_OK)
-        return err;
-    return child_do(child, (struct sync_call){.op = SYNC_BARRIER_WAIT, .a = token}, NULL, spin);
-}
-
-static void many_rounds(struct world *child, void *arg)
-{
-    struct spin spin = {0};
-    int process = (int)(intptr_t)arg;
-    for (uint32_t round = 1; round <= 10000; round++) {
-        atomic_store(&state->rounds[process], round);
-        CHILD_CHECK(child_barrier(child, &spin) == DRAGON_OK);
-        for (int i = 0; i < PROCESSES; i++) {
-            uint32_t other = atomic_load(&state->rounds[i]);
-            CHILD_CHECK(other == round || other == round + 1);
-        }
-    }
-}
-
-Test(sync_storm, a_barrier_keeps_all_in_step)
-{
-    make((struct object_spec){.kind = OBJECT_BARRIER, .capacity = PROCESSES});
-    start_all(many_rounds);
-    expect_all_good();
-}
-
-static void rounds_until_broken(struct world *child, void *arg)
-{
-    struct spin spin = {0};
-    int process = (int)(intptr_t)arg;
-    dragon_err_t err;
-    while ((err = child_barrier(child, &spin)) == DRAGON_OK)
-        atomic_fetch_add(&state->rounds[process], 1);
-    CHILD_CHECK(err == DRAGON_ERR_CANCELED);
-}
-
-Test(sync_storm, a_barrier_lets_go_of_everybody_when_one_is_killed)
-{
-    make((struct object_spec){.kind = OBJECT_BARRIER, .capacity = PROCESSES});
-    for (int kills = 0; kills < 50; kills++) {
-        int dead = kills % PROCESSES;
-        uint32_t before = atomic_load(&state->rounds[dead]);
-        start_all(rounds_until_broken);
-        wait_for_rounds(dead, before + 1 + (uint32_t)kills % 5);
-        world_kill(world, pids[dead], FIRST + (uint32_t)dead);
-        for (int i = 0; i < PROCESSES; i++)
-            if (i != dead)
-                world_expect_good(world, pids[i], FIRST + (uint32_t)i);
-        struct sync_call reset = {.op = SYNC_BARRIER_RESET};
-        cr_assert_eq(world_try(world, object, US, reset, NULL), DRAGON_OK);
-    }
-}
-
-// One leaves now and then before all have come, and resets: each round either all are told that it was complete, or none is.
-static void leave_and_reset(struct world *child, void *arg)
-{
-    struct spin spin = {0};
-    (void)arg;
-    for (unsigned i = 0; i < 1200; i++) {
-        uint64_t token, complete;
-        struct sync_call arrive = {.op = SYNC_BARRIER_ARRIVE};
-        CHILD_CHECK(child_do(child, arrive, &token, NULL) == DRAGON_OK);
-        struct sync_call wait = {.op = SYNC_BARRIER_WAIT, .a = token};
-        struct sync_call leave = {.op = SYNC_BARRIER_LEAVE, .a = token};
-        if (i % 3 == 0) {
-            CHILD_CHECK(child_do(child, wait, NULL, &spin) == DRAGON_OK);
-            complete = 1;
-        } else {
-            for (unsigned k = 0; k < i % 7; k++)
-                sched_yield();
-            CHILD_CHECK(child_do(child, leave, &complete, NULL) == DRAGON_OK);
-        }
-        if (complete)
-            atomic_fetch_add(&state->rounds[0], 1);
-        else
-            CHILD_CHECK(child_do(child, (struct sync_call){.op = SYNC_BARRIER_RESET}, NULL, NULL) ==
-                        DRAGON_OK);
-    }
-    atomic_store(&state->stop, 1);
-    CHILD_CHECK(child_do(child, (struct sync_call){.op = SYNC_BARRIER_ABORT}, NULL, NULL) ==
-                DRAGON_OK);
-}
-
-static void count_complete_rounds(struct world *child, void *arg)
-{
-    struct spin spin = {0};
-    int process = (int)(intptr_t)arg;
-    while (!atomic_load(&state->stop)) {
-        dragon_err_t err = child_barrier(child, &spin);
-        CHILD_CHECK(err == DRAGON_OK || err == DRAGON_ERR_CANCELED);
-        if (err == DRAGON_OK)
-            atomic_fetch_add(&state->rounds[process], 1);
-    }
-}
-
-Test(sync_storm, a_barrier_is_complete_for_all_or_for_none)
-{
-    make((struct object_spec){.kind = OBJECT_BARRIER, .capacity = PROCESSES});
-    start(0, leave_and_reset);
-    for (int i = 1; i < PROCESSES; i++)
-        start(i, count_complete_rounds);
-    expect_all_good();
-    cr_assert_geq(atomic_load(&state->rounds[0]), 400);
-    for (int i = 1; i < PROCESSES; i++)
-        cr_assert_eq(atomic_load(&state->rounds[i]), atomic_load(&state->rounds[0]));
 }
 
 // ---- flags and values

@@ -34,12 +34,30 @@ struct world {
     size_t count;
 };
 
+static inline mem_ref world_block(struct world *world)
+{
+    mem_ref block;
+    void *data;
+    struct segment_kind any = {.numa = DRAGON_ANY_NUMA};
+    cr_assert_eq(space_alloc(world->space, 64, any, &block, &data, NULL), DRAGON_OK);
+    return block;
+}
+
+// A keeper would say that there is a segment with room; the fake one only knows new ones. So all use the first, and it is mapped.
+static inline void world_map(struct world *world)
+{
+    if (atomic_load(&world->keeper->grown) == 0)
+        space_free(world->space, world_block(world), world->space->slot);
+    space_at(world->space, ref_make(1, world->keeper->bytes - HEAP_PAGE), 1);
+}
+
 static inline struct world *world_create(void)
 {
     struct world *world = calloc(1, sizeof *world);
-    world->keeper = fake_keeper_create(4, 1 << 20);
+    world->keeper = fake_keeper_create(1, 1 << 20);
     world->space = fake_space(world->keeper, US);
     world->waiter.space = world->space;
+    world_map(world);
     return world;
 }
 
@@ -85,6 +103,7 @@ static inline pid_t world_child(struct world *world, uint32_t slot,
         _exit(1);
     world->space = fake_space(world->keeper, slot);
     world->waiter.space = world->space;
+    world_map(world);
     work(world, arg);
     _exit(0);
 }
@@ -144,9 +163,6 @@ struct stepped {
 static inline void stepped_work(struct world *world, void *arg)
 {
     struct stepped *stepped = arg;
-    // that memory is mapped when it is first used is not what is looked at
-    for (uint32_t i = 1; i <= atomic_load(&world->keeper->grown); i++)
-        space_at(world->space, ref_make(i, world->keeper->bytes - HEAP_PAGE), 1);
     CHILD_CHECK(ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0);
     raise(SIGSTOP);
     stepped->work(world, stepped->arg);
