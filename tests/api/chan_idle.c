@@ -110,7 +110,7 @@ static struct use use_of(int pid)
 }
 
 struct watched {
-    char what[40];
+    char what[80];
     int pid;
     struct use before;
 };
