@@ -4,7 +4,7 @@
 //
 //     far --- peers: connections to who serves         (far_peer.c)
 //      |        one for each address; the transport of a node is kept, others go with their last way
-//      |--- objects, each with two ways to it           (far_peer.c, far_send.c)
+//      |--- objects, each with two ways to it           (far_way.c, far_send.c)
 //      |        home: the transport of its node; direct: the single receiver, for sends only
 //      `--- requests: what is asked and not answered    (far_ask.c)
 //
@@ -42,10 +42,9 @@ struct far_way {
     bool open;  // it was opened well
     bool known; // the answer to CU_OPEN is here: `answer`
     bool moved; // the route is to be asked for again
-    bool flush; // CU_FLUSH was sent, and nothing since
+    bool used;  // a direct one: sends go this way
     uint32_t credits;
     uint32_t sent, acked; // numbers
-    uint32_t move_at;     // the number from which on moving is tried again
     bool full;            // the other side has no memory for what is under way
     size_t bytes;         // under way, and of each number
     uint32_t sizes[2 * CHAN_CREDITS_MOST];
@@ -75,6 +74,7 @@ struct far_object {
     uint64_t id;
     struct object_spec spec;
     struct far_way home, direct;
+    uint32_t move_at; // the number of sends of `home` from which on changing to `direct` is tried
     dragon_err_t failed; // what the next call says, once
     struct spin spin;
     int watched;              // events that a set waits for
@@ -87,7 +87,6 @@ struct far_copy {
     struct far *far;
     struct far_copy *next; // of the spare ones
     uint32_t kind;         // its room is FAR_COPY_LEAST << kind
-    bool sent;
     uint8_t data[];
 };
 enum { FAR_COPY_LEAST = 16 << 10, FAR_COPY_KINDS = 5, FAR_SPARE_MOST = CHAN_WINDOW };
@@ -102,6 +101,7 @@ struct far {
     struct serve *serve;                    // owned; NULL: we serve nothing
     struct far_copy *spare[FAR_COPY_KINDS]; // owned
     size_t spare_bytes;
+    uint32_t copies; // that the network has
 };
 
 // ---- far.c
@@ -123,11 +123,21 @@ dragon_err_t far_take_failed(struct far_object *object);
 // Everything that it was asked and did not answer gets PEER. It is gone.
 void far_peer_lost(struct far_peer *peer);
 void far_peer_send(struct far_peer *peer, uint8_t type, const void *header, size_t bytes);
+// Who serves the object now, connected. `object` 0: the transport of the node.
+dragon_err_t far_route(struct far *far, uint32_t node, uint64_t object, bool *direct_out,
+                       struct far_peer **peer_out, dragon_error_t *error);
+dragon_err_t far_transport(struct far *far, uint32_t node, struct far_peer **peer_out,
+                           dragon_error_t *error); // which may be known
+void far_peer_unref(struct far_peer *peer);        // one way less
+
+// ---- far_way.c
+
 dragon_err_t far_home(struct far_object *object, dragon_error_t *error); // opens it, if it is not
 // Where a send goes now.
-dragon_err_t far_send_way(struct far_object *object, const struct far_call *how,
+dragon_err_t far_send_way(struct far_object *object, bool large, const struct far_call *how,
                           struct far_way **way_out);
 void far_way_leave(struct far_way *way);
+void far_way_lost(struct far_way *way); // with its peer
 void far_on_opened(struct far *far, struct far_peer *peer, const struct cu_opened *opened);
 void far_on_moved(struct far *far, struct far_peer *peer, const struct cu_handle *moved);
 
@@ -136,7 +146,8 @@ void far_on_moved(struct far *far, struct far_peer *peer, const struct cu_handle
 // The way is gone: what was not acknowledged is lost.
 void far_sends_lost(struct far_way *way);
 bool far_way_drained(void *way); // an awaited's `ready`: nothing is under way
-// Waits for that.
+// Waits for that, and says what has become of it.
+dragon_err_t far_wait_drained(struct far_way *way, dragon_wait_t mode, int64_t deadline_ns);
 dragon_err_t far_drain(struct far_way *way, dragon_wait_t mode, int64_t deadline_ns);
 bool far_can_send(const struct far_object *object);
 void far_copies_fini(struct far *far);

@@ -99,30 +99,41 @@ void far_on_credit(struct far *far, struct far_peer *peer, const struct cu_credi
         way->answer = (dragon_err_t)credit->error;
     } else if (credit->error == DRAGON_ERR_FULL && !wire_after(credit->number, way->acked)) {
         way->full = true;
-    } else {
+    } else if (credit->error != DRAGON_ERR_TIMEOUT) { // its call has said so already
         way->object->failed = (dragon_err_t)credit->error;
     }
     if (way->object->watched & DRAGON_POLL_SEND)
         far_woken(far);
 }
 
-dragon_err_t far_drain(struct far_way *way, dragon_wait_t mode, int64_t deadline_ns)
+dragon_err_t far_wait_drained(struct far_way *way, dragon_wait_t mode, int64_t deadline_ns)
 {
     struct far_object *object = way->object;
-    if (!far_way_drained(way)) {
-        struct cu_handle flush = {.handle = way->handle};
-        far_peer_send(way->peer, CU_FLUSH, &flush, sizeof flush);
-        dragon_err_t err =
-            far_wait(object->far, far_way_drained, way, mode, &object->spin, deadline_ns);
-        if (err != DRAGON_OK)
-            return err;
-    }
-    return far_take_failed(object);
+    if (far_way_drained(way))
+        return DRAGON_OK;
+    struct cu_handle flush = {.handle = way->handle};
+    far_peer_send(way->peer, CU_FLUSH, &flush, sizeof flush);
+    return far_wait(object->far, far_way_drained, way, mode, &object->spin, deadline_ns);
+}
+
+dragon_err_t far_drain(struct far_way *way, dragon_wait_t mode, int64_t deadline_ns)
+{
+    dragon_err_t err = far_wait_drained(way, mode, deadline_ns);
+    return err == DRAGON_OK ? far_take_failed(way->object) : err;
 }
 
 static dragon_err_t timed_out(const struct far_call *how)
 {
     return how->deadline_ns == 0 ? DRAGON_ERR_AGAIN : DRAGON_ERR_TIMEOUT;
+}
+
+// The connection does not take it any more. This call tells what is lost with it.
+static dragon_err_t send_failed(struct far_way *way)
+{
+    struct far_object *object = way->object;
+    far_peer_lost(way->peer);
+    object->failed = DRAGON_OK;
+    return DRAGON_ERR_PEER;
 }
 
 // ---- copies
@@ -152,7 +163,6 @@ static struct far_copy *copy_take(struct far *far, const void *data, size_t byte
     }
     copy->far = far;
     copy->kind = kind;
-    copy->sent = false;
     memcpy(copy->data, data, bytes);
     return copy;
 }
@@ -183,11 +193,11 @@ static void on_copy_sent(void *arg, dragon_err_t err)
 {
     (void)err; // a loss is told otherwise
     struct far_copy *copy = arg;
-    copy->sent = true;
+    copy->far->copies--;
     copy_give_back(copy->far, copy);
 }
 
-// ---- answered sends
+// ---- large ones
 
 // The caller's bytes, while the network moves them.
 struct moving {
@@ -205,40 +215,37 @@ static bool moving_done(void *arg)
     return ((struct moving *)arg)->done;
 }
 
-// For an answer that does not come: the connection counts as lost.
-static void give_up(struct far_way *way)
+// The network lets go of the bytes when they are there, were refused, or the connection was lost.
+static void wait_moved(struct far *far, struct moving *moving)
 {
-    if (way->awaited)
-        far_peer_lost(way->peer);
+    while (!moving->done) {
+        if (far_wait(far, moving_done, moving, DRAGON_WAIT_ADAPTIVE, NULL, WAIT_FOREVER_NS))
+            data_port_progress(far->port); // the runtime has ended: UCX still has our bytes
+    }
 }
 
-static dragon_err_t send_answered(struct far_way *way, const struct cu_send *header,
-                                  const void *data, size_t bytes, const struct far_call *how)
+static dragon_err_t send_large(struct far_way *way, struct cu_send *header, const void *data,
+                               size_t bytes, const struct far_call *how)
 {
     struct far_object *object = way->object;
     struct far *far = object->far;
-    struct moving moving = {.done = bytes <= CHAN_SMALL};
+    struct moving moving = {.done = false};
+    header->number = next_number(way, 0); // its bytes stay here until they are asked for
     way->awaited = true;
     way->number = header->number;
-    dragon_err_t err = data_send(way->peer->data, CU_SEND, header, sizeof *header, data, bytes,
-                                 moving.done ? NULL : on_sent, &moving);
-    if (err != DRAGON_OK) {
-        moving.done = true; // nothing was taken
-        far_peer_lost(way->peer);
-    } else {
-        int64_t deadline = header->mode & SEND_TRY ? far_deadline(FAR_ANSWER_MS) : how->deadline_ns;
-        err = far_wait(far, way_answered, way, how->wait, &object->spin, deadline);
-        if (err == DRAGON_ERR_TIMEOUT && way->awaited) {
-            struct cu_take_back back = {.handle = way->handle, .number = header->number};
-            far_peer_send(way->peer, CU_TAKE_BACK, &back, sizeof back);
-            (void)far_wait(far, way_answered, way, how->wait, NULL, far_deadline(FAR_CANCEL_MS));
-        }
-        give_up(way);
-        while (!moving.done) {
-            if (far_wait(far, moving_done, &moving, how->wait, NULL, far_deadline(FAR_CANCEL_MS)))
-                data_port_progress(far->port); // the runtime has ended: UCX still has our bytes
-        }
+    if (data_send(way->peer->data, CU_SEND, header, sizeof *header, data, bytes, on_sent,
+                  &moving) != DRAGON_OK)
+        return send_failed(way);
+    int64_t deadline = header->mode & SEND_TRY ? far_deadline(FAR_ANSWER_MS) : how->deadline_ns;
+    dragon_err_t err = far_wait(far, way_answered, way, how->wait, &object->spin, deadline);
+    if (err == DRAGON_ERR_TIMEOUT && way->awaited) {
+        struct cu_take_back back = {.handle = way->handle, .number = header->number};
+        far_peer_send(way->peer, CU_TAKE_BACK, &back, sizeof back);
+        (void)far_wait(far, way_answered, way, how->wait, NULL, far_deadline(FAR_CANCEL_MS));
     }
+    if (way->awaited) // there is no answer: the connection counts as lost
+        far_peer_lost(way->peer);
+    wait_moved(far, &moving);
     err = way->answer;
     return err == DRAGON_ERR_AGAIN ? timed_out(how) : err;
 }
@@ -246,19 +253,18 @@ static dragon_err_t send_answered(struct far_way *way, const struct cu_send *hea
 // ---- the others
 
 // We may not be back soon, so the network gets all of it now, unless the other side does not read.
-static void push_out(struct far *far, const struct far_copy *copy)
+static void push_out(struct far *far)
 {
     int64_t limit = far_deadline(PUSH_MS);
     do {
         data_port_progress(far->port);
-    } while (!copy->sent && (int64_t)time_now_ns() < limit);
+    } while (far->copies > 0 && (int64_t)time_now_ns() < limit);
 }
 
 static dragon_err_t send_copied(struct far_way *way, struct cu_send *header, const void *data,
                                 size_t bytes)
 {
-    struct far_object *object = way->object;
-    struct far *far = object->far;
+    struct far *far = way->object->far;
     struct far_copy *copy = NULL;
     if (bytes > CHAN_SMALL) {
         copy = copy_take(far, data, bytes);
@@ -267,19 +273,36 @@ static dragon_err_t send_copied(struct far_way *way, struct cu_send *header, con
         data = copy->data;
     }
     header->number = next_number(way, bytes);
+    way->awaited = header->mode & SEND_TELL;
+    way->number = header->number;
     if (data_send(way->peer->data, CU_SEND, header, sizeof *header, data, bytes,
                   copy ? on_copy_sent : NULL, copy) != DRAGON_OK) {
         if (copy)
             copy_give_back(far, copy);
-        far_peer_lost(way->peer);
-        object->failed = DRAGON_OK; // this call tells it
-        return DRAGON_ERR_PEER;
+        return send_failed(way);
     }
+    far->copies += copy != NULL;
     if (copy)
-        push_out(far, copy);
+        push_out(far);
     else if (under_way(way) >= way->credits / 2) // who only sends takes its credits in here
         data_port_progress(far->port);
     return DRAGON_OK;
+}
+
+// In mode RECEIVED, after it was sent. Whoever gives up waiting leaves it on its way.
+static dragon_err_t wait_received(struct far_way *way, const struct far_call *how)
+{
+    struct far_object *object = way->object;
+    if (how->deadline_ns == 0) // it is not received yet: nobody can be so quick
+        return DRAGON_ERR_TIMEOUT;
+    dragon_err_t err =
+        far_wait(object->far, way_answered, way, how->wait, &object->spin, how->deadline_ns);
+    if (!way->awaited)
+        return way->answer;
+    struct cu_take_back back = {.handle = way->handle, .number = way->number};
+    far_peer_send(way->peer, CU_TAKE_BACK, &back, sizeof back);
+    way->awaited = false;
+    return err;
 }
 
 static dragon_err_t wait_to_send(struct sending *sending, const struct far_call *how)
@@ -304,21 +327,22 @@ dragon_err_t far_send(struct far_object *object, const void *data, size_t bytes,
     if (err != DRAGON_OK)
         return err;
     struct sending sending = {.bytes = bytes <= CHAN_COPIED ? bytes : 0};
-    err = far_send_way(object, how, &sending.way);
+    err = far_send_way(object, bytes > CHAN_COPIED, how, &sending.way);
     if (err != DRAGON_OK)
         return err == DRAGON_ERR_TIMEOUT ? timed_out(how) : err;
-    bool answered = bytes > CHAN_COPIED || how->mode == DRAGON_RETURN_RECEIVED;
     err = wait_to_send(&sending, how);
     if (err != DRAGON_OK)
         return err;
     struct far_way *way = sending.way;
     struct cu_send header = {.handle = way->handle, .tag = tag};
-    if (!answered)
-        return send_copied(way, &header, data, bytes);
-    header.number = next_number(way, sending.bytes);
-    if (how->mode == DRAGON_RETURN_RECEIVED)
+    if (how->mode == DRAGON_RETURN_RECEIVED && how->deadline_ns != 0)
         header.mode |= SEND_TELL;
+    if (bytes <= CHAN_COPIED) {
+        err = send_copied(way, &header, data, bytes);
+        return err == DRAGON_OK && how->mode == DRAGON_RETURN_RECEIVED ? wait_received(way, how)
+                                                                       : err;
+    }
     if (how->deadline_ns == 0)
         header.mode |= SEND_TRY;
-    return send_answered(way, &header, data, bytes, how);
+    return send_large(way, &header, data, bytes, how);
 }

@@ -26,7 +26,9 @@ enum { CHAN_WIRE_VERSION = 1 };
     X(CU_CALL, 7, "u32 handle, u32 request, u32 op, u64 a, u64 b, u64 c, u8 wait; CU_ANSWER")      \
     X(CU_CANCEL, 8, "u32 request: its answer still comes, once, AGAIN if it was not possible yet") \
     X(CU_TAKE_BACK, 9,                                                                             \
-      "u32 handle, u32 number: a send that is answered: AGAIN if it is not in, TIMEOUT if it is")  \
+      "u32 handle, u32 number: no longer waited for: CU_CREDIT with TIMEOUT if it is in, else "    \
+      "with"                                                                                       \
+      " AGAIN if it is large; others go in")                                                       \
     X(CU_FLUSH, 10, "u32 handle; answered by CU_CREDIT when all sends before it are in")           \
     X(CU_OPENED, 16, "u32 handle, i32 error, u32 credits")                                         \
     X(CU_CREDIT, 17,                                                                               \

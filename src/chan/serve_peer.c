@@ -266,6 +266,8 @@ static bool on_use_message(struct serve *serve, struct connection *connection, u
                            const void *header)
 {
     struct use *use = use_find(connection, ((const struct cu_handle *)header)->handle);
+    if (!use && type == CU_LEAVE)
+        return true; // it crossed with our answer that it cannot be opened
     if (!use || use->leaving)
         return false;
     switch (type) {

@@ -36,21 +36,6 @@ static bool is_answered(uint8_t mode, uint64_t bytes)
     return mode != 0 || bytes > CHAN_COPIED;
 }
 
-static void tell_later(struct use *use, uint32_t number, uint8_t mode, uint32_t ticket)
-{
-    struct serve *serve = use->serve;
-    if (mode & SEND_TRY) { // nobody waited for it
-        send_credit(use, number, DRAGON_ERR_TIMEOUT);
-        give_back(use);
-        return;
-    }
-    use->telling = true;
-    use->tell_number = number;
-    use->ticket = ticket;
-    use->position = ring_sent(served_ring(use->served));
-    DL_APPEND2(serve->telling, use, prev_tell, next_tell);
-}
-
 static void tell_no_longer(struct use *use)
 {
     if (!use->telling)
@@ -59,12 +44,23 @@ static void tell_no_longer(struct use *use)
     DL_DELETE2(use->serve->telling, use, prev_tell, next_tell);
 }
 
+static void tell_later(struct use *use, uint32_t number, uint32_t ticket)
+{
+    struct serve *serve = use->serve;
+    tell_no_longer(use); // of an older one
+    use->telling = true;
+    use->tell_number = number;
+    use->ticket = ticket;
+    use->position = ring_sent(served_ring(use->served));
+    DL_APPEND2(serve->telling, use, prev_tell, next_tell);
+}
+
 static void is_in(struct use *use, uint32_t number, uint8_t mode, uint64_t bytes, uint32_t ticket)
 {
     use->in = number;
     use->bytes += bytes;
     if (mode & SEND_TELL)
-        tell_later(use, number, mode, ticket);
+        tell_later(use, number, ticket);
     else if (is_answered(mode, bytes) || use->in - use->acked >= SERVE_BATCH ||
              use->bytes >= CHAN_WINDOW / 2 || use->received - use->acked >= SERVE_CREDITS ||
              (use->flushing && use->in == use->flush))
@@ -411,6 +407,10 @@ void send_take_back(struct use *use, uint32_t number)
     for (struct inbound *inbound = use->queue; inbound; inbound = inbound->next) {
         if (inbound->number != number)
             continue;
+        if (inbound->bytes <= CHAN_COPIED) { // it goes in, but nobody waits for it to be received
+            inbound->mode &= ~SEND_TELL;
+            return;
+        }
         if (!inbound->gone)
             send_credit(use, number, DRAGON_ERR_AGAIN);
         inbound->gone = true;

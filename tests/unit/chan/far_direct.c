@@ -173,6 +173,61 @@ Test(far_direct, received)
     nodes_down(&nodes);
 }
 
+// A receiver that computes does not hold up anybody beyond his time, and gets everything that was sent.
+Test(far_direct, receiver_that_computes)
+{
+    make_single(8);
+    int pipes[2];
+    char byte = 0;
+    cr_assert_eq(pipe(pipes), 0);
+    pid_t child = nodes_fork(&nodes);
+    if (child == 0) {
+        if (!become_receiver())
+            _exit(2);
+        uint64_t next = 0;
+        for (;;) {
+            dragon_message_t message;
+            if (local_receive(&nodes.local, got, sizeof got, &message, in_ms(SOON)) != DRAGON_OK ||
+                message.tag != next++)
+                _exit(1);
+            if (message.bytes == 1) // it computes until it is told
+                if (read(pipes[0], &byte, 1) != 1)
+                    _exit(3);
+            if (message.bytes == 2)
+                break;
+        }
+        leave_receiver();
+        _exit(0);
+    }
+    make_sender();
+    uint64_t tag = 0;
+    for (int i = 0; i < 100 || !nodes.there->direct.used; i++)
+        cr_assert_eq(put(20, tag++, SOON), DRAGON_OK);
+    cr_assert_eq(put(1, tag++, SOON), DRAGON_OK);
+    uint64_t began = time_now_ms();
+    dragon_err_t err = DRAGON_OK;
+    while ((err = put(20, tag, 100)) == DRAGON_OK)
+        tag++;
+    cr_expect_eq(err, DRAGON_ERR_TIMEOUT);
+    cr_expect_eq(put(1 << 20, tag, 100), DRAGON_ERR_TIMEOUT);
+    cr_expect_eq(put(1 << 20, tag, 0), DRAGON_ERR_AGAIN);
+    struct far_call how = within(100);
+    how.mode = DRAGON_RETURN_RECEIVED;
+    cr_expect_eq(far_send(nodes.there, buffer, 10, tag, &how), DRAGON_ERR_TIMEOUT);
+    cr_expect_lt(time_now_ms() - began, 4000);
+    cr_assert_eq(write(pipes[1], &byte, 1), 1);
+    cr_expect_eq(put(1 << 20, tag++, SOON), DRAGON_OK);
+    cr_assert_eq(put(1, tag++, SOON), DRAGON_OK);
+    how.deadline_ns = in_ms(100); // there is room, but nobody who takes it
+    fill(buffer, 10, tag);
+    cr_expect_eq(far_send(nodes.there, buffer, 10, tag++, &how), DRAGON_ERR_TIMEOUT);
+    cr_assert_eq(write(pipes[1], &byte, 1), 1);
+    cr_expect_eq(put(2, tag++, SOON), DRAGON_OK);
+    cr_expect_eq(far_close(nodes.there, in_ms(SOON)), DRAGON_OK);
+    nodes_reap(child);
+    nodes_down(&nodes);
+}
+
 // It is killed while messages come: the sender hears of it once, and goes on with whoever is there.
 Test(far_direct, receiver_killed)
 {
