@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A process is killed after each single instruction of what it does with a queue; it is recovered, and the count is right.
+// A process is killed after each single instruction of what it does with a queue; it is recovered, and the count is
+// right.
 #include "config.h"
 
 #include "queues.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A process is killed after each single instruction of each operation; it is recovered, and the others go on. What the operation
-// does happens at one instruction: before it nothing has, and from it on all has.
+// A process is killed after each single instruction of each operation; it is recovered, and the others go on. What
+// the operation does happens at one instruction: before it nothing has, and from it on all has.
 #include "config.h"
 
 #include "world.h"
