@@ -19,16 +19,19 @@ begin_runtime()
 lost_case() # HOW NODE
 {
     begin_runtime || return 1
-    DRAGON_RUNTIME=$(cat path) "$DRAGON_BUILDDIR/tests/api/chan_lost" "$1" "$2" "$(cat "agent.$2")"
+    local code=0
+    DRAGON_RUNTIME=$(cat path) "$DRAGON_BUILDDIR/tests/api/chan_lost" "$1" "$2" "$(cat "agent.$2")" ||
+        code=$?
+    kill "$runtime_pid" 2>/dev/null
+    wait "$runtime_pid"
+    return $code
 }
 
 for how in receive poll lock set send stream; do
     check "$how, of another node" lost_case $how 1
-    wait "$runtime_pid"
 done
 for how in receive set send lock; do
     check "$how, of this node" lost_case $how 0
-    wait "$runtime_pid"
 done
 no_leftovers "nothing is left"
 finish
