@@ -262,6 +262,7 @@ static void check_leaving(dragon_runtime_t *runtime, dragon_channel_t *channel, 
 
 int main(int argc, char **argv)
 {
+    chan_be_empty(argc, argv);
     if (argc > 3 && strcmp(argv[1], "read") == 0)
         return read_all(argv[2], (int)strtol(argv[3], NULL, 10));
     if (argc > 3 && strcmp(argv[1], "until") == 0)
@@ -282,7 +283,8 @@ int main(int argc, char **argv)
     if (dragon_runtime_nodes(runtime) > 1)
         check_leaving(runtime, channel, "1");
     dragon_channel_destroy(channel, NULL);
-    tap_check(chan_memory_returns(runtime, &before), "nothing is left");
+    tap_check(chan_memory_returns(runtime, &before) && chan_nodes_empty(runtime),
+              "nothing is left");
     dragon_runtime_detach(runtime);
     return tap_finish();
 }
