@@ -66,9 +66,9 @@ static const char about[] =
     "Ratios are times (less is better) or rates (more is better), as the unit says.\n"
     "A busy machine makes all figures worthless: look at the load, of which a warning\n"
     "is given. Outside a runtime one is started around the command, for channel one\n"
-    "of two nodes on this host. The exit code is 0 also when aims are missed, 1 when a\n"
-    "figure could not be taken (one whose peer is not installed is skipped), and 125\n"
-    "when nothing could be.";
+    "of two nodes on this host. The exit code is 0 also when aims are missed, 1 when\n"
+    "a figure could not be taken (one whose peer is not installed is skipped), and\n"
+    "125 when nothing could be.";
 
 static bool take_option(void *arg, int id, const char *value, dragon_error_t *error)
 {
