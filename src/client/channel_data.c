@@ -107,12 +107,16 @@ static inline dragon_err_t may_receive(struct dragon_channel *channel)
     return claim_take(channel);
 }
 
-// After a try of a channel that we serve. True: the network may have brought something.
-static inline bool received(struct dragon_channel *channel, dragon_err_t err)
+static inline void received(struct dragon_channel *channel, dragon_err_t err)
 {
-    if (channel->claim && err == DRAGON_OK)
+    if (err == DRAGON_OK && channel->claim)
         claim_received(channel->claim);
-    return channel->claim && err == DRAGON_ERR_AGAIN && claim_turn(channel->claim);
+}
+
+// A try that found nothing gives the network its chance, when we serve the channel: who only tries never waits.
+static inline bool looks_again(struct dragon_channel *channel, dragon_err_t err)
+{
+    return err == DRAGON_ERR_AGAIN && channel->claim && claim_turn(channel->claim);
 }
 
 dragon_err_t channel_claim(struct dragon_channel *channel)
@@ -137,8 +141,9 @@ dragon_err_t channel_receive(struct dragon_channel *channel, void *buffer, size_
         dragon_err_t err = may_receive(channel);
         if (err == DRAGON_OK)
             err = local_receive(&channel->local, buffer, room, message_out, deadline_ns);
-        if (received(channel, err))
+        if (looks_again(channel, err))
             err = local_receive(&channel->local, buffer, room, message_out, deadline_ns);
+        received(channel, err);
         return err;
     }
     struct far_call call = how(channel, deadline_ns);
@@ -171,8 +176,9 @@ dragon_err_t channel_receive_memory(struct dragon_channel *channel, void **data_
         dragon_err_t err = may_receive(channel);
         if (err == DRAGON_OK)
             err = local_receive_block(&channel->local, &block, data_out, message_out, deadline_ns);
-        if (received(channel, err))
+        if (looks_again(channel, err))
             err = local_receive_block(&channel->local, &block, data_out, message_out, deadline_ns);
+        received(channel, err);
         return err;
     }
     struct far_call call = how(channel, deadline_ns);
@@ -210,7 +216,7 @@ dragon_err_t dragon_channel_peek(dragon_channel_t *channel, void *buffer, size_t
         err = may_receive(channel);
         if (err == DRAGON_OK)
             err = local_peek(&channel->local, buffer, room, message_out, deadline_ns);
-        if (received(channel, err))
+        if (looks_again(channel, err))
             err = local_peek(&channel->local, buffer, room, message_out, deadline_ns);
         return err;
     }
