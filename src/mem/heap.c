@@ -275,7 +275,8 @@ static bool block_at(struct heap *heap, uint64_t offset, struct found *found)
     found->half = NULL;
     if (word_state(found->word) == PAGE_BLOCK)
         return inside == 0 && run_pages(heap, found->page, found->word);
-    if (word_state(found->word) != PAGE_CUT)
+    // Somebody may just try to close the page: the half word decides.
+    if (word_state(found->word) != PAGE_CUT && word_state(found->word) != PAGE_CHANGING)
         return false;
     uint32_t bytes = heap_class_bytes[word_class(found->word)];
     found->block = inside / bytes;

@@ -101,8 +101,10 @@ uint32_t page_used(struct heap *heap, uint32_t page, uint32_t class)
     _Atomic uint16_t *halves = page_halves(heap, page);
     uint32_t count = class_blocks(class);
     uint32_t used = 0;
-    for (uint32_t i = 0; i < count; i++)
-        used += atomic_load_explicit(&halves[i], memory_order_relaxed) != HALF_FREE;
+    for (uint32_t i = 0; i < count; i++) {
+        uint16_t half = atomic_load_explicit(&halves[i], memory_order_relaxed);
+        used += half != HALF_FREE && half != HALF_CLOSED;
+    }
     return used;
 }
 

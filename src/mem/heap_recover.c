@@ -79,7 +79,7 @@ void heap_stats(struct heap *heap, struct heap_stats *stats_out)
         } else if (state == PAGE_BLOCK) {
             stats.used_bytes += (uint64_t)pages * HEAP_PAGE;
             stats.blocks++;
-        } else if (state == PAGE_CUT) {
+        } else if (state == PAGE_CUT || state == PAGE_CHANGING) {
             uint32_t class = word_class(word), used = page_used(heap, page, class);
             stats.used_bytes += (uint64_t)used * heap_class_bytes[class];
             stats.blocks += used;

@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/time.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 enum { MINE = 3, PATIENCE_MS = 20000 };
@@ -88,8 +89,10 @@ Test(board, a_ring_wakes_another_process)
 {
     struct slot *slot = board_slot(board, MINE);
     pid_t child = fork();
-    if (child == 0)
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); // when an assertion fails
         _exit(bell_sleep(slot, bell_seen(slot), -1) ? 0 : 1);
+    }
     wait_asleep(slot, BELL_FUTEX);
     cr_expect_not(bell_ring(slot));
     int status;

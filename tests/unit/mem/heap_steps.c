@@ -9,7 +9,7 @@
 
 #include <criterion/parameterized.h>
 
-enum { ME = 5, OTHER = 9, PAGES = 10, MOST = 48, RUNS = 200, PASSES = 60 };
+enum { ME = 5, OTHER = 9, PAGES = 10, MOST = 48, RUNS = 100, PASSES = 60, LATER = 300 };
 
 // Shared by the process that is stopped and the one that watches it.
 static struct stage {
@@ -169,23 +169,25 @@ static const struct scene {
     const char *name;
     void (*before)(void);
     void (*act)(void);
+    size_t other_bytes; // what somebody else takes first meanwhile; 0: anything
 } scenes[] = {
-    {"a page is cut", nothing, take_4096},
-    {"a block of a cut page", a_page_with_room, take_4096},
-    {"the next page after a full one", a_full_page, take_4096},
-    {"the last page", all_pages_but_one, take_8192},
-    {"a run is split", nothing, take_3_pages},
-    {"runs are joined", runs_side_by_side, take_4_pages},
-    {"runs are joined and split", runs_side_by_side, take_3_pages},
-    {"runs that are too short together", runs_apart, take_3_pages},
-    {"cut pages are closed for a run", unused_cut_pages, take_3_pages},
-    {"a cut page is closed for another size", only_small_ones, take_4096},
-    {"the one page with room may be cut anew", only_an_unused_cut_page, take_5440},
-    {"a small one is given back", i_have_a_small_one, give_back},
-    {"a small one of a full page is given back", i_have_one_of_a_full_page, give_back},
-    {"a large one is given back", i_have_a_large_one, give_back},
-    {"a small one changes hands", i_have_a_small_one, pass_on},
-    {"a large one changes hands", i_have_a_large_one, pass_on},
+    {"a page is cut", nothing, take_4096, 0},
+    {"a block of a cut page", a_page_with_room, take_4096, 0},
+    {"the next page after a full one", a_full_page, take_4096, 0},
+    {"the last page", all_pages_but_one, take_8192, 0},
+    {"a run is split", nothing, take_3_pages, 0},
+    {"runs are joined", runs_side_by_side, take_4_pages, 0},
+    {"runs are joined and split", runs_side_by_side, take_3_pages, 0},
+    {"runs that are too short together", runs_apart, take_3_pages, 0},
+    {"cut pages are closed for a run", unused_cut_pages, take_3_pages, 0},
+    {"a cut page is closed for another size", only_small_ones, take_4096, 0},
+    {"the one page with room may be cut anew", only_an_unused_cut_page, take_5440, 8192},
+    {"the one page with room is cut anew", only_an_unused_cut_page, take_8192, 5440},
+    {"a small one is given back", i_have_a_small_one, give_back, 0},
+    {"a small one of a full page is given back", i_have_one_of_a_full_page, give_back, 0},
+    {"a large one is given back", i_have_a_large_one, give_back, 0},
+    {"a small one changes hands", i_have_a_small_one, pass_on, 0},
+    {"a large one changes hands", i_have_a_large_one, pass_on, 0},
 };
 enum { SCENES = sizeof scenes / sizeof scenes[0] };
 
@@ -257,9 +259,12 @@ static void check_apart(uint64_t a, uint64_t b)
 }
 
 // Takes and gives back whatever there is, until something is not to be had.
-static void meanwhile(unsigned seed)
+static void meanwhile(const struct scene *scene, unsigned seed)
 {
     static const size_t sizes[] = {4096, 8192, 128, HEAP_PAGE, 3 * HEAP_PAGE, 5440};
+    uint64_t first = scene->other_bytes ? heap_alloc(&heap, scene->other_bytes, OTHER) : 0;
+    if (first)
+        stage->others[stage->other_count++] = first;
     for (int i = 0; i < PASSES && stage->other_count < MOST; i++) {
         uint32_t index = (uint32_t)rand_r(&seed) % MOST;
         if (index < stage->other_count && stage->others[index]) {
@@ -273,12 +278,28 @@ static void meanwhile(unsigned seed)
     }
 }
 
+// What others have stays what it is, whatever he is just doing.
+static void check_others(const struct scene *scene, uint64_t step)
+{
+    for (uint32_t i = 0; i < stage->other_count; i++) {
+        uint64_t offset = stage->others[i];
+        cr_assert(!offset ||
+                      (heap_owner(&heap, offset) == OTHER && heap_block_bytes(&heap, offset) > 0 &&
+                       heap_give(&heap, offset, OTHER, OTHER)),
+                  "%s, step %lu: block %u", scene->name, step, i);
+    }
+}
+
 static void go_on_later(const struct scene *scene, uint64_t steps)
 {
     pid_t child = start(scene);
     for (uint64_t i = 0; i < steps; i++)
         step_one(child);
-    meanwhile((unsigned)steps);
+    meanwhile(scene, (unsigned)steps);
+    for (uint64_t i = steps; i < steps + LATER && !atomic_load(&stage->done); i++) {
+        check_others(scene, i);
+        step_one(child);
+    }
     step_on(child);
     check_words(&heap, SLOT_NONE + 1);
     uint32_t owner = heap_owner(&heap, stage->mine);

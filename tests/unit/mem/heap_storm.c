@@ -7,6 +7,7 @@
 
 #include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -118,8 +119,10 @@ static pid_t start(int worker, uint64_t seed, uint64_t most_turns)
 {
     pid_t child = fork();
     cr_assert_geq(child, 0);
-    if (child == 0)
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); // when an assertion fails
         work(worker, seed * 7919 + (uint64_t)worker, most_turns);
+    }
     return child;
 }
 
@@ -130,10 +133,10 @@ static void wait_well(pid_t child)
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", (unsigned)status);
 }
 
-static void begin(void)
+static void begin(uint32_t pages)
 {
     sky = heap_memory(sizeof *sky);
-    heap_make(&heap, 200);
+    heap_make(&heap, pages);
 }
 
 // What is left in boxes, and what lies nowhere because its sender was killed between the steps.
@@ -144,9 +147,9 @@ static void check_end(void)
     check_all_free(&heap);
 }
 
-Test(heap_storm, nothing_is_lost_or_mixed_up)
+static void storm(uint32_t pages)
 {
-    begin();
+    begin(pages);
     pid_t children[WORKERS];
     for (int i = 0; i < WORKERS; i++)
         children[i] = start(i, 1, TURNS);
@@ -155,25 +158,40 @@ Test(heap_storm, nothing_is_lost_or_mixed_up)
     check_end();
 }
 
-static void wait_turns(int worker, uint64_t turns)
+Test(heap_storm, nothing_is_lost_or_mixed_up)
 {
+    storm(400);
+}
+
+// Pages are cut and closed all the time, and most large blocks are not to be had.
+Test(heap_storm, nor_in_a_heap_that_is_nearly_full)
+{
+    storm(30);
+}
+
+static void wait_turns(int worker, pid_t child, uint64_t turns)
+{
+    int status;
     uint64_t deadline = time_now_ms() + PATIENCE_MS;
     while (atomic_load(&sky->turns[worker]) < turns) {
         cr_assert(time_left_ms(deadline) > 0, "worker %d stands still", worker);
+        cr_assert_eq(waitpid(child, &status, WNOHANG), 0, "worker %d said %x", worker,
+                     (unsigned)status);
         sched_yield();
     }
 }
 
 Test(heap_storm, killing_harms_nobody_else)
 {
-    begin();
+    begin(60);
     pid_t children[WORKERS];
     uint64_t random = 4711;
     for (int i = 0; i < WORKERS; i++)
         children[i] = start(i, 2, UINT64_MAX);
     for (int kills = 0; kills < KILLS; kills++) {
         int worker = (int)(next_random(&random) % WORKERS);
-        wait_turns(worker, atomic_load(&sky->turns[worker]) + next_random(&random) % 300);
+        uint64_t turns = atomic_load(&sky->turns[worker]) + next_random(&random) % 300;
+        wait_turns(worker, children[worker], turns);
         int status;
         kill(children[worker], SIGKILL);
         cr_assert_eq(waitpid(children[worker], &status, 0), children[worker]);

@@ -8,6 +8,8 @@
 #include <criterion/criterion.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 enum { MIB = 1 << 20, ME = 3, OTHER = 4, PATIENCE_MS = 20000 };
@@ -287,6 +289,7 @@ static pid_t sleeper(uint32_t slot)
     pid_t child = fork();
     if (child == 0) {
         struct slot *own = board_slot(keeper->board, slot);
+        prctl(PR_SET_PDEATHSIG, SIGKILL); // when an assertion fails
         _exit(bell_sleep(own, bell_seen(own), -1) ? 0 : 1);
     }
     uint64_t deadline = time_now_ms() + PATIENCE_MS;
