@@ -218,12 +218,12 @@ Test(local, memory_that_is_out_sends_nothing_and_keeps_what_is_there)
 
 Test(local, closed_and_destroyed)
 {
-    char text[8];
+    char text[5000] = "";
     int events = 0;
     cr_assert_eq(local_send(&channel, "x", 1, 0, 0), DRAGON_OK);
     object_close(&channel.ring->object, world->space);
     cr_assert_eq(local_send(&channel, "x", 1, 0, 0), DRAGON_ERR_CLOSED);
-    cr_assert_eq(local_send(&channel, text, 5000, 0, soon()), DRAGON_ERR_CLOSED);
+    cr_assert_eq(local_send(&channel, text, sizeof text, 0, soon()), DRAGON_ERR_CLOSED);
     cr_assert_eq(local_poll(&channel, 3, &events), DRAGON_OK);
     cr_assert_eq(events, 3);
     cr_assert_eq(local_receive(&channel, text, 8, NULL, 0), DRAGON_OK);

@@ -380,6 +380,81 @@ Test(ring, the_dead_wait_for_nothing)
     cr_assert_eq(atomic_load(&ring->receiver), SLOT_NONE);
 }
 
+// ---- who is rung
+
+static bool was_rung(struct waitset *set, uint32_t slot)
+{
+    struct slot *bell = board_slot(world->keeper->board, slot);
+    bool rung = atomic_exchange(&bell->bell, 0) > 0;
+    cr_assert_eq(rung, !waitset_leave(set, slot));
+    return rung;
+}
+
+Test(ring, a_message_rings_one_receiver_and_room_one_sender)
+{
+    make(1, 24);
+    waitset_enter(&ring->receivers, OTHER);
+    waitset_enter(&ring->receivers, OTHER + 1);
+    cr_assert_eq(push(1), DRAGON_OK);
+    cr_assert_eq(was_rung(&ring->receivers, OTHER) + was_rung(&ring->receivers, OTHER + 1), 1);
+    waitset_enter(&ring->senders, OTHER);
+    waitset_enter(&ring->senders, OTHER + 1);
+    expect_pop(1);
+    cr_assert_eq(was_rung(&ring->senders, OTHER) + was_rung(&ring->senders, OTHER + 1), 1);
+}
+
+// Its first ring found nothing, because an older message was not finished.
+Test(ring, who_receives_rings_for_the_next_message)
+{
+    struct cell *cell = begin_push(OTHER);
+    cr_assert_eq(push(2), DRAGON_OK);
+    waitset_enter(&ring->receivers, OTHER);
+    atomic_store(&cell->bytes, 8);
+    atomic_store(&cell->state, cell_state(0, OTHER, CELL_FULL));
+    uint64_t tag;
+    cr_assert_eq(pop(&tag), DRAGON_OK);
+    cr_assert(was_rung(&ring->receivers, OTHER));
+    waitset_enter(&ring->receivers, OTHER);
+    expect_pop(2);
+    cr_assert(!was_rung(&ring->receivers, OTHER));
+}
+
+// Its first ring found no room, because an older cell was not free.
+Test(ring, who_sends_rings_for_the_next_room)
+{
+    make(2, 24);
+    cr_assert_eq(push(1), DRAGON_OK);
+    cr_assert_eq(push(2), DRAGON_OK);
+    struct cell *cell = begin_pop(OTHER);
+    expect_pop(2);
+    waitset_enter(&ring->senders, OTHER);
+    atomic_store(&cell->state, cell_state(CELL_LAP, 0, CELL_FREE));
+    cr_assert_eq(push(3), DRAGON_OK);
+    cr_assert(was_rung(&ring->senders, OTHER));
+    waitset_enter(&ring->senders, OTHER);
+    cr_assert_eq(push(4), DRAGON_OK);
+    cr_assert(!was_rung(&ring->senders, OTHER));
+}
+
+// Nobody can say that it is over while the only cell is still being read.
+Test(ring, the_last_receiver_rings_for_the_end)
+{
+    make(1, 200);
+    uint8_t buffer[200] = {0};
+    struct ring_message message = {.bytes = 200};
+    cr_assert_eq(ring_push(ring, world->space, &message, buffer), DRAGON_OK);
+    waitset_enter(&ring->receivers, OTHER);
+    atomic_store(&ring->object.state, OBJECT_CLOSED);
+    cr_assert_eq(ring_pop(ring, world->space, false, buffer, 200, &message), DRAGON_OK);
+    cr_assert(was_rung(&ring->receivers, OTHER));
+    waitset_enter(&ring->receivers, OTHER);
+    waitset_enter(&ring->receivers, OTHER + 1);
+    uint64_t tag;
+    cr_assert_eq(pop(&tag), DRAGON_ERR_CLOSED);
+    cr_assert(was_rung(&ring->receivers, OTHER));
+    cr_assert(was_rung(&ring->receivers, OTHER + 1));
+}
+
 // ---- answers to senders that wait for them
 
 static uint32_t push_told(void)
