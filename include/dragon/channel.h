@@ -163,7 +163,8 @@ DRAGON_API dragon_err_t dragon_channel_send(dragon_channel_t *channel, const voi
                                             size_t bytes, uint64_t tag, int timeout_ms);
 
 /* Hands a block of this node's memory over, the first `bytes` of it being the message, without a copy on one host.
- * On success it is no longer the caller's; else it still is.
+ * On success it is no longer the caller's; else it still is, unless it was sent and with DRAGON_RETURN_RECEIVED what came of
+ * that is an error: dragon_memory_size is 0 then.
  *
  * Also INVAL: none of this process's blocks, or smaller than that. STATE: it is shared. */
 DRAGON_API dragon_err_t dragon_channel_send_memory(dragon_channel_t *channel, void *data,

@@ -13,6 +13,8 @@
 enum {
     MOVE_WAIT_MS = 20, // for what is under way to be in
     MOVE_AGAIN = 256,  // sends later when it was not
+    OPEN_TRIES = 6,
+    OPEN_AGAIN_MS = 5, // then twice as long
 };
 
 void far_way_lost(struct far_way *way)
@@ -75,13 +77,11 @@ void far_way_leave(struct far_way *way)
     far_peer_unref(peer);
 }
 
-dragon_err_t far_home(struct far_object *object, dragon_error_t *error)
+static dragon_err_t open_home(struct far_object *object, dragon_error_t *error)
 {
     struct far *far = object->far;
     struct far_way *way = &object->home;
     struct far_peer *peer;
-    if (way->open)
-        return DRAGON_OK;
     dragon_err_t err = far_transport(far, object->node, &peer, error);
     if (err != DRAGON_OK)
         return err;
@@ -91,17 +91,38 @@ dragon_err_t far_home(struct far_object *object, dragon_error_t *error)
             far_wait(far, way_known, way, DRAGON_WAIT_ADAPTIVE, NULL, far_deadline(FAR_ANSWER_MS));
     if (err == DRAGON_OK)
         err = way->answer;
-    if (err == DRAGON_OK) {
-        // A single receiver may serve its channel itself by now: the first send asks.
-        way->moved = object->spec.single;
+    if (err == DRAGON_OK)
         return DRAGON_OK;
-    }
     if (way->peer && err == DRAGON_ERR_TIMEOUT)
         far_peer_lost(way->peer); // it does not answer: not to be tried for every call again
     else
         far_way_leave(way);
     return err_set(error, err, "node %u does not let us use the %s there: %s", object->node,
                    object_kind_names[object->spec.kind], dragon_err_text(err));
+}
+
+static bool never(void *arg)
+{
+    (void)arg;
+    return false;
+}
+
+dragon_err_t far_home(struct far_object *object, dragon_error_t *error)
+{
+    struct far_way *way = &object->home;
+    dragon_err_t err = DRAGON_OK;
+    // When a transport has just died, the keeper there may still tell its address.
+    for (int try = 0; !way->open && try < OPEN_TRIES; try++) {
+        if (err == DRAGON_ERR_PEER)
+            (void)far_wait(object->far, never, NULL, DRAGON_WAIT_IDLE, NULL,
+                           far_deadline(OPEN_AGAIN_MS << try));
+        err = open_home(object, error);
+        // A single receiver may serve its channel itself by now: the first send asks.
+        way->moved = way->open && object->spec.single;
+        if (err != DRAGON_ERR_PEER)
+            break;
+    }
+    return err;
 }
 
 void far_on_moved(struct far *far, struct far_peer *peer, const struct cu_handle *moved)

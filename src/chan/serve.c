@@ -205,10 +205,11 @@ static void pass_on(struct serve *serve, struct served *served)
 
 bool serve_turn(struct serve *serve)
 {
+    serve->did = serve->lacks_memory = false;
+    if (!serve->all)
+        serve->waiter->nap_ns = 0;
     if (!serve->waiting && !serve->telling)
         return false;
-    serve->did = false;
-    serve->lacks_memory = false;
     struct served *served, *next;
     DL_FOREACH_SAFE(serve->waiting, served, next)
     {
@@ -219,6 +220,8 @@ bool serve_turn(struct serve *serve)
         served_waits(serve, served);
     }
     sends_tell(serve);
+    if (!serve->all && serve->lacks_memory)
+        serve->waiter->nap_ns = MEMORY_AGAIN_MS * INT64_C(1000000);
     return serve->did;
 }
 

@@ -302,7 +302,7 @@ static bool sleep_once(const struct wait *wait, int64_t ns)
     uint32_t seen = bell_seen(space->own);
     bool rung = true;
     enter(wait);
-    if (!any_ready(wait) && !ended(wait)) {
+    if (!look(wait) && !ended(wait)) { // what the network brought earlier may go on by now, too
         if (network_counts(wait->waiter))
             rung = sleep_in_poll(wait, seen, ns);
         else
@@ -315,10 +315,11 @@ static bool sleep_once(const struct wait *wait, int64_t ns)
 // At most a slice. The clock is only read when there is a deadline.
 static int64_t time_to_sleep(const struct wait *wait)
 {
+    int64_t nap = wait->waiter->nap_ns, slice = nap > 0 ? nap : SLICE_NS;
     if (wait->deadline_ns == WAIT_FOREVER_NS)
-        return SLICE_NS;
+        return slice;
     int64_t left = wait->deadline_ns - now_ns();
-    return left < SLICE_NS ? left : SLICE_NS;
+    return left < slice ? left : slice;
 }
 
 static dragon_err_t sleep_until(const struct wait *wait)

@@ -21,6 +21,7 @@ struct waiter {
     // Does what the network brought, beside data_port_progress: parked sends of a direct receiver. May be NULL.
     void (*on_turn)(void *arg);
     void *arg;
+    int64_t nap_ns; // on_turn is to be called again after so long, whatever happens; 0: no need
     // Somebody polls descriptors of ours (channel sets) and has to look again: called when we slept in another call, so that
     // what rang meanwhile was not for that call alone, and when a watch was answered. May be NULL.
     void (*on_woken)(void *arg);

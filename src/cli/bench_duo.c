@@ -89,34 +89,35 @@ double duo_bounce_ns(struct duo *duo, size_t bytes, int ms, struct figure *figur
 
 // ---- in one direction
 
-// Sends so many messages to a sink, and waits until it has them.
-static dragon_err_t pour(struct duo *duo, const void *data, size_t bytes, uint64_t count)
+// Sends to a sink for a while, then waits until it has everything. The messages of a second.
+static dragon_err_t pour(struct duo *duo, const void *data, size_t bytes, int ms, double *rate_out)
 {
+    uint64_t begin = time_now_ns(), now = begin, count = 1, limit_ns = (uint64_t)ms * 1000000;
     dragon_err_t err = DRAGON_OK;
     char answer;
-    for (uint64_t i = 1; err == DRAGON_OK && i < count; i++)
-        err = dragon_channel_send(duo->to, data, bytes, TAG_DATA, BENCH_WAIT_MS);
+    while (err == DRAGON_OK && now - begin < limit_ns) {
+        for (int i = 0; err == DRAGON_OK && i < CHUNK; i++)
+            err = dragon_channel_send(duo->to, data, bytes, TAG_DATA, BENCH_WAIT_MS);
+        count += CHUNK;
+        now = time_now_ns();
+    }
     if (err == DRAGON_OK)
         err = dragon_channel_send(duo->to, data, bytes, TAG_ANSWER, BENCH_WAIT_MS);
-    return err == DRAGON_OK
-               ? dragon_channel_receive(duo->from, &answer, sizeof answer, NULL, BENCH_WAIT_MS)
-               : err;
+    if (err == DRAGON_OK)
+        err = dragon_channel_receive(duo->from, &answer, sizeof answer, NULL, BENCH_WAIT_MS);
+    *rate_out = (double)count * 1e9 / (double)(time_now_ns() - begin);
+    return err;
 }
 
-// Messages in a second; how many make up the time is found by doubling.
 static double pour_for(struct duo *duo, const void *data, size_t bytes, int ms,
                        struct figure *figure)
 {
-    uint64_t limit_ns = (uint64_t)ms * 1000000, ns = 0, count = 4;
-    for (;; count *= 2) {
-        uint64_t begin = time_now_ns();
-        dragon_err_t err = pour(duo, data, bytes, count);
-        ns = time_now_ns() - begin;
-        if (err != DRAGON_OK)
-            return bench_channel_fail(figure, "the partner does not receive", err);
-        if (ns >= limit_ns)
-            return (double)count * 1e9 / (double)ns;
-    }
+    double rate = -1;
+    dragon_err_t err = pour(duo, data, bytes, ms / WARM_PART, &rate);
+    if (err == DRAGON_OK)
+        err = pour(duo, data, bytes, ms, &rate);
+    return err == DRAGON_OK ? rate
+                            : bench_channel_fail(figure, "the partner does not receive", err);
 }
 
 double duo_stream_rate(struct duo *duo, size_t bytes, int ms, struct figure *figure)

@@ -252,6 +252,16 @@ dragon_err_t dragon_stream_accept(dragon_channel_t *channel, dragon_stream_t **s
 
 // ---- data
 
+// A reader on another node that was sent to directly may be lost with what was on its way.
+static dragon_err_t send_piece(struct dragon_stream *stream, const void *data, size_t bytes,
+                               enum piece_tag tag, int64_t deadline_ns)
+{
+    struct dragon_channel *pieces = stream->pieces;
+    dragon_err_t err = channel_send(pieces, data, bytes, tag, deadline_ns);
+    bool reader_gone = err == DRAGON_ERR_PEER && !space_ended(pieces->handle.shared->space, true);
+    return reader_gone ? DRAGON_ERR_CLOSED : err;
+}
+
 dragon_err_t dragon_stream_write(dragon_stream_t *stream, const void *data, size_t bytes,
                                  int timeout_ms)
 {
@@ -265,7 +275,7 @@ dragon_err_t dragon_stream_write(dragon_stream_t *stream, const void *data, size
     size_t most = is_here(stream->pieces) ? PIECE_HERE : PIECE_FAR;
     while (bytes > 0 && err == DRAGON_OK) {
         size_t length = bytes < most ? bytes : most;
-        err = channel_send(stream->pieces, at, length, PIECE_DATA, deadline_ns);
+        err = send_piece(stream, at, length, PIECE_DATA, deadline_ns);
         at += length;
         bytes -= length;
     }
@@ -341,7 +351,7 @@ dragon_err_t dragon_stream_close(dragon_stream_t *stream, int timeout_ms)
     dragon_err_t err = channel_check(stream->pieces);
     if (err == DRAGON_OK && stream->writes) {
         dragon_channel_set_return(stream->pieces, DRAGON_RETURN_RECEIVED);
-        err = channel_send(stream->pieces, NULL, 0, PIECE_END, wait_deadline(timeout_ms));
+        err = send_piece(stream, NULL, 0, PIECE_END, wait_deadline(timeout_ms));
     }
     stream_destroy(stream);
     return err;

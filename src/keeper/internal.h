@@ -106,7 +106,7 @@ keep_handler keep_on_stat;                                                //
 keep_handler keep_on_publish, keep_on_find, keep_on_withdraw;             // keep_names.c
 keep_handler keep_on_route, keep_on_serve;                                // keep_transport.c
 
-// ---- segments: keep_segments.c; growing: keep_grow.c
+// ---- segments: keep_segments.c
 
 struct keep_segment { // number 1 is the first
     int fd;           // owned
@@ -114,6 +114,7 @@ struct keep_segment { // number 1 is the first
     struct segment_kind kind; // `numa` counts the NUMA nodes of this node from 0
     struct heap heap;         // our view; the mapping is owned
     bool retired;             // all of it was free, and its memory was given back
+    bool reviving;            // it will be used again
 };
 
 // What a growth ends with: the answer to a process, or a creation that goes on.
@@ -140,6 +141,36 @@ void keep_segment_revive(struct keeper *keeper, uint32_t number);
 uint64_t keep_segments_retire(struct keeper *keeper);
 void keep_segments_retire_soon(struct keeper *keeper);
 void keep_segments_recover(struct keeper *keeper, uint32_t dead);
+
+// ---- growing: keep_grow.c, keep_growth.c
+
+enum keep_phase { GROWTH_PLAN, GROWTH_ASKED, GROWTH_RESERVE };
+
+struct keep_growth {
+    struct segment_kind kind;
+    size_t need; // bytes of a segment that would do
+    enum keep_phase phase;
+    bool begun;       // it had a turn
+    bool least;       // no more than that is tried
+    bool collected;   // what is free was given back
+    bool counted;     // `cost` is in keeper->reserved
+    uint32_t retired; // the number of the segment that is to be used again; 0: a new one
+    struct keep_segment segment;
+    uint64_t cost;           // bytes that are new
+    size_t reserved;         // so far
+    uint64_t ask;            // the number of its question to node 0
+    uint32_t number;         // of the segment, when it is done
+    struct keep_wait *waits; // owned
+    struct keep_growth *next;
+};
+
+// FAILED: `error` is set, and nothing is left of it.
+enum keep_outcome { GROWTH_GOES_ON, GROWTH_DONE, GROWTH_FAILED };
+enum keep_outcome keep_growth_step(struct keeper *keeper, struct keep_growth *growth,
+                                   dragon_error_t *error);
+enum keep_outcome keep_growth_granted(struct keeper *keeper, struct keep_growth *growth,
+                                      bool granted, uint64_t used, dragon_error_t *error);
+void keep_growth_destroy(struct keep_growth *growth);
 
 void keep_grow(struct keeper *keeper, struct segment_kind kind, const struct keep_wait *wait);
 void keep_grow_close(struct keeper *keeper); // what is under way is dropped without an answer
@@ -292,7 +323,8 @@ struct keeper {
     uint64_t reserved;           // bytes in all of them
     struct loop_timer *retire;   // owned
     bool retiring;               // it is set
-    struct keep_growth *growths; // owned; the first is under way
+    struct keep_growth *growths; // owned: in the order of their turns
+    uint64_t asks;               // of node 0, so far
     struct loop_timer *grow;     // owned: its next step
     uint64_t *granted;           // owned, node 0: bytes of each node
     uint64_t granted_all;

@@ -6,8 +6,6 @@
 
 #include "keeper/internal.h"
 
-#define MARGIN ((uint64_t)64 << 20) // at most, of what the system has: left to others
-
 dragon_err_t keep_limits_check(const struct keeper *keeper, struct segment_kind kind, uint64_t cost,
                                dragon_error_t *error)
 {
@@ -21,14 +19,12 @@ dragon_err_t keep_limits_check(const struct keeper *keeper, struct segment_kind 
     if (kind.huge == DRAGON_HUGE_REQUIRE)
         return DRAGON_OK; // what is reserved for these pages is not what is available
     uint64_t available = segment_available(keep_kind_of_system(keeper, kind).numa);
-    uint64_t margin = available / 16 < MARGIN ? available / 16 : MARGIN;
-    if (cost > available - margin)
+    if (cost > available)
         return err_set(
             error, DRAGON_ERR_FULL,
-            "%s has no memory for %s more of shared memory: %s are available, of which %s are "
-            "left to others; %s are shared already",
-            keeper->host, keep_size(cost).text, keep_size(available).text, keep_size(margin).text,
-            keep_size(used).text);
+            "%s has no memory for %s more of shared memory: %s are left of it (of the host, or "
+            "of a control group's limit), and %s are shared already",
+            keeper->host, keep_size(cost).text, keep_size(available).text, keep_size(used).text);
     return DRAGON_OK;
 }
 

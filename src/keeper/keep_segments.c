@@ -83,7 +83,6 @@ uint32_t keep_segment_add(struct keeper *keeper, const struct keep_segment *segm
         return 0;
     keeper->segments = segments;
     segments[keeper->segment_count++] = *segment;
-    keeper->reserved += segment->bytes;
     return keeper->segment_count;
 }
 
@@ -115,8 +114,7 @@ void keep_segment_revive(struct keeper *keeper, uint32_t number)
 {
     struct keep_segment *segment = &keeper->segments[number - 1];
     heap_revive(&segment->heap);
-    segment->retired = false;
-    keeper->reserved += can_give_back(segment);
+    segment->retired = segment->reviving = false;
 }
 
 uint64_t keep_segments_retire(struct keeper *keeper)

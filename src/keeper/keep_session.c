@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@
 enum {
     SESSIONS_LIMIT = BOARD_SLOTS + 256, // with those that have not said hello
     PACKETS_A_TURN = 16,
+    SPARE_DESCRIPTORS = 100,
 };
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77
@@ -112,6 +114,23 @@ static void welcome(struct keep_session *session)
     answer(session, 0, DRAGON_OK, "", &body, (int[]){keeper->board_fd, session->bell_fd}, 2);
 }
 
+// A process takes three of the agent's; the last ones are for others than processes.
+static bool few_descriptors(const struct keeper *keeper, dragon_error_t *error)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return false;
+    uint64_t used = 3 * (uint64_t)HASH_COUNT(keeper->sessions) + keeper->segment_count;
+    if (used + SPARE_DESCRIPTORS <= limit.rlim_cur)
+        return false;
+    err_set(
+        error, DRAGON_ERR_FULL,
+        "%u processes of %s use shared memory, and the agent has no descriptors for more: it may "
+        "have %llu; raise the limit (ulimit -n) where dragon-run is started",
+        keeper->processes, keeper->host, (unsigned long long)limit.rlim_cur);
+    return true;
+}
+
 static dragon_err_t admit(struct keep_session *session, dragon_error_t *error)
 {
     struct keeper *keeper = session->keeper;
@@ -121,7 +140,7 @@ static dragon_err_t admit(struct keep_session *session, dragon_error_t *error)
         (keeper->transport.pid == 0 || keeper->transport.pid != session->pid))
         return err_set(error, DRAGON_ERR_DENIED,
                        "the agent of %s did not start this dragon-transport", keeper->host);
-    if (!keeper_open(keeper, error))
+    if (!keeper_open(keeper, error) || few_descriptors(keeper, error))
         return error->code;
     session->bell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (session->bell_fd < 0)

@@ -61,22 +61,36 @@ struct data_port {
     struct data_request *spare_requests;   // owned
     struct data_copy *spare_copies;        // owned
     size_t spare_request_count, spare_copy_count;
-    size_t unfinished; // requests
+    size_t unfinished;    // requests
+    uint64_t next_cut_ms; // of all peers; 0: none
     struct data_handler_arg handler_args[MESSAGE_IDS];
+};
+
+// How far the way to a peer is from its end. UCX does not tell one side that the other has closed a connection, only that
+// it broke; so both say BYE.
+enum peer_state {
+    PEER_OPEN,
+    PEER_LEAVING, // we said BYE
+    PEER_LEFT,    // the other side said BYE
+    PEER_PARTED,  // both did, and ours is on its way
+    PEER_BROKEN,  // nothing can be sent any more
+    PEER_CUT,     // has no endpoint any more
 };
 
 struct data_peer {
     struct data_port *port;
-    ucp_ep_h endpoint; // owned; NULL: closed
+    ucp_ep_h endpoint; // owned
     void *arg;
     struct data_request *requests; // owned: those that UCX or the user has
     size_t unfinished;             // these, and those to be told of
-    bool shown;                    // the user knows it
-    bool lost;                     // the other side is gone, or shall be to us
-    bool told;                     // the user was told that
-    bool closed;                   // by the user
-    bool leaving;                  // the other side was asked to close
+    enum peer_state state;
+    bool said_bye;
+    bool is_shown;  // the user knows it
+    bool is_told;   // and was told of the end
+    bool is_closed; // by the user
+    bool flush;     // and what was sent still goes
     bool is_touched;
+    uint64_t cut_ms; // when its end comes in any case; 0: never
     struct data_peer *next_touched;
     struct data_peer *previous, *next;
     UT_hash_handle by_endpoint;
@@ -90,10 +104,11 @@ dragon_err_t address_check(const struct data_ucx *ucx, const void *address, size
 
 // data_peer.c
 struct data_peer *peer_find(struct data_port *port, ucp_ep_h endpoint);
-void peer_touch(struct data_peer *peer);  // peer_settle is called when UCX has returned
-void peer_settle(struct data_peer *peer); // may free it
-void peer_lose(struct data_peer *peer);
-void peer_end(struct data_peer *peer); // when UCX is gone
+void peer_touch(struct data_peer *peer); // peer_settle is called when UCX has returned
+void peer_set_state(struct data_peer *peer, enum peer_state state); // touches it
+void peer_settle(struct data_peer *peer);                           // may free it
+void peers_cut(struct data_port *port);                             // those whose time has come
+void peer_end(struct data_peer *peer);                              // when UCX is gone
 void peer_welcome(struct data_port *port, ucp_ep_h reply, const void *address, size_t length);
 
 // data_message.c
@@ -102,6 +117,8 @@ ucs_status_t message_arrived(void *arg, const void *header, size_t header_bytes,
 dragon_err_t message_send(struct data_peer *peer, unsigned id, const void *header,
                           size_t header_bytes, const void *payload, size_t bytes,
                           void (*on_sent)(void *arg, dragon_err_t err), void *arg);
+dragon_err_t message_flush(struct data_peer *peer, void (*on_done)(void *arg, dragon_err_t err),
+                           void *arg);
 void incoming_drop(struct data_request *request);
 
 // data_request.c

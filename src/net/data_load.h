@@ -19,6 +19,7 @@
     X(ucp_config_release)             \
     X(ucp_ep_close_nbx)               \
     X(ucp_ep_create)                  \
+    X(ucp_ep_flush_nbx)               \
     X(ucp_get_version)                \
     X(ucp_init_version)               \
     X(ucp_request_free)               \

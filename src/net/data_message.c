@@ -65,8 +65,6 @@ dragon_err_t message_send(struct data_peer *peer, unsigned id, const void *heade
                           size_t header_bytes, const void *payload, size_t bytes,
                           void (*on_sent)(void *arg, dragon_err_t err), void *arg)
 {
-    if (peer->lost)
-        return DRAGON_ERR_PEER;
     peer->port->is_busy = true;
     if (!on_sent) {
         dragon_err_t err = send_at_once(peer, id, header, header_bytes, payload, bytes);
@@ -76,14 +74,33 @@ dragon_err_t message_send(struct data_peer *peer, unsigned id, const void *heade
     return send_request(peer, id, header, header_bytes, payload, bytes, on_sent, arg);
 }
 
+dragon_err_t message_flush(struct data_peer *peer, void (*on_done)(void *arg, dragon_err_t err),
+                           void *arg)
+{
+    struct data_request *request = request_take(peer);
+    if (!request)
+        return DRAGON_ERR_NOMEM;
+    request->on_done = on_done;
+    request->arg = arg;
+    ucp_request_param_t param = {
+        .op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA,
+        .cb.send = on_ucx_sent,
+        .user_data = request,
+    };
+    ucs_status_ptr_t flushing = peer->port->ucx->ucp_ep_flush_nbx(peer->endpoint, &param);
+    if (!UCS_PTR_IS_PTR(flushing))
+        request_finish(request, flushing ? DRAGON_ERR_PEER : DRAGON_OK);
+    return DRAGON_OK;
+}
+
 dragon_err_t data_send(struct data_peer *peer, uint8_t type, const void *header,
                        size_t header_bytes, const void *payload, size_t bytes,
                        void (*on_sent)(void *arg, dragon_err_t err), void *arg)
 {
     if (header_bytes > DATA_HEADER || (!on_sent && bytes > DATA_COPIED))
         return DRAGON_ERR_INVAL;
-    if (peer->closed)
-        return DRAGON_ERR_CLOSED;
+    if (peer->state != PEER_OPEN || peer->is_closed)
+        return peer->is_closed ? DRAGON_ERR_CLOSED : DRAGON_ERR_PEER;
     return message_send(peer, type, header, header_bytes, payload, bytes, on_sent, arg);
 }
 
@@ -96,7 +113,8 @@ static ucs_status_t keep_incoming(struct data_peer *peer, uint8_t type,
     struct data_port *port = peer->port;
     struct data_request *request = request_take(peer);
     if (!request) {
-        peer_lose(peer); // a message that is passed over in silence would be worse
+        peer_set_state(peer,
+                       PEER_BROKEN); // a message that is passed over in silence would be worse
         return UCS_OK;
     }
     request->descriptor = descriptor;
@@ -123,15 +141,15 @@ ucs_status_t message_arrived(void *arg, const void *header, size_t header_bytes,
         return UCS_OK;
     }
     struct data_peer *peer = peer_find(port, param->reply_ep);
-    if (!peer || peer->lost)
+    if (!peer || peer->state > PEER_LEAVING)
         return UCS_OK;
     if (handler_arg->id == MESSAGE_BYE) {
-        peer_lose(peer);
+        peer_set_state(peer, PEER_LEFT);
         return UCS_OK;
     }
-    if (peer->closed)
+    if (peer->is_closed)
         return UCS_OK;
-    peer->shown = true;
+    peer->is_shown = true;
     struct data_message message = {.header = (const uint8_t *)header,
                                    .header_bytes = header_bytes,
                                    .bytes = bytes,
@@ -170,7 +188,7 @@ dragon_err_t data_receive(struct data_port *port, void *incoming, void *buffer, 
         return DRAGON_ERR_TOO_BIG;
     request->on_done = on_received;
     request->arg = arg;
-    if (request->peer->lost) {
+    if (request->peer->state > PEER_LEAVING) {
         incoming_drop(request);
         request_finish(request, DRAGON_ERR_PEER);
         return DRAGON_OK;

@@ -4,8 +4,8 @@
 //
 // Who connects says HELLO with its own address. The other side knows it by the endpoint that UCX made for the connection,
 // and asks UCX for an endpoint to that address: it is the same one, and belongs to us from then on. Without that UCX would
-// remove it silently when the other side dies. A peer that is closed in peace says BYE behind everything that was sent to
-// it; the other side closes the connection, and so nothing is cut off that is still on its way.
+// remove it silently when the other side dies. Who closes says BYE behind everything that was sent; the other side tells
+// its user, says BYE in turn, and both close the connection.
 #include "config.h"
 
 #include "net/data_internal.h"
@@ -13,7 +13,7 @@
 static void on_failure(void *arg, ucp_ep_h endpoint, ucs_status_t status)
 {
     (void)endpoint, (void)status;
-    peer_lose((struct data_peer *)arg);
+    peer_set_state((struct data_peer *)arg, PEER_BROKEN);
 }
 
 static struct data_peer *peer_create(struct data_port *port, void *arg)
@@ -78,6 +78,7 @@ static void close_endpoint(struct data_peer *peer)
     ucp_request_param_t param = {.op_attr_mask = UCP_OP_ATTR_FIELD_FLAGS,
                                  .flags = UCP_EP_CLOSE_FLAG_FORCE};
     forget_endpoint(peer);
+    peer->state = PEER_CUT;
     ucs_status_ptr_t closing = ucx->ucp_ep_close_nbx(endpoint, &param);
     if (UCS_PTR_IS_PTR(closing))
         ucx->ucp_request_free(closing);
@@ -103,20 +104,81 @@ void peer_touch(struct data_peer *peer)
     peer->port->touched = peer;
 }
 
-void peer_lose(struct data_peer *peer)
+void peer_set_state(struct data_peer *peer, enum peer_state state)
 {
-    peer->lost = true;
+    peer->state = state;
     peer_touch(peer);
+}
+
+// Its end comes in a moment even if the other side does not answer.
+static void limit(struct data_peer *peer)
+{
+    enum { MOMENT_MS = 1000 };
+    struct data_port *port = peer->port;
+    if (peer->cut_ms)
+        return;
+    peer->cut_ms = time_now_ms() + MOMENT_MS;
+    if (!port->next_cut_ms)
+        port->next_cut_ms = peer->cut_ms;
+}
+
+void peers_cut(struct data_port *port)
+{
+    uint64_t now = time_now_ms();
+    if (now < port->next_cut_ms)
+        return;
+    port->next_cut_ms = 0;
+    for (struct data_peer *peer = port->peers; peer; peer = peer->next) {
+        if (!peer->cut_ms || peer->state == PEER_CUT)
+            continue;
+        if (peer->cut_ms <= now)
+            peer_set_state(peer, PEER_BROKEN);
+        else if (!port->next_cut_ms || peer->cut_ms < port->next_cut_ms)
+            port->next_cut_ms = peer->cut_ms;
+    }
+}
+
+static void on_flushed(void *arg, dragon_err_t err)
+{
+    (void)err;
+    struct data_peer *peer = (struct data_peer *)arg;
+    if (peer->state == PEER_PARTED)
+        peer_set_state(peer, PEER_BROKEN);
+}
+
+static bool say_bye(struct data_peer *peer)
+{
+    if (!peer->said_bye && message_send(peer, MESSAGE_BYE, NULL, 0, NULL, 0, NULL, NULL))
+        return false;
+    peer->said_bye = true;
+    return true;
+}
+
+static void part(struct data_peer *peer)
+{
+    peer->state = PEER_PARTED;
+    limit(peer);
+    if (!say_bye(peer) || message_flush(peer, on_flushed, peer))
+        peer->state = PEER_BROKEN;
+}
+
+static void leave(struct data_peer *peer)
+{
+    peer->state = PEER_LEAVING;
+    if (!peer->flush)
+        limit(peer);
+    if (!say_bye(peer))
+        peer_set_state(peer, PEER_BROKEN);
 }
 
 static void tell_lost(struct data_peer *peer)
 {
     struct data_port *port = peer->port;
-    peer->told = true;
-    if (peer->shown)
+    peer->is_told = true;
+    if (peer->is_shown)
         port->handler.on_lost(port->handler_arg, peer);
     else
-        peer->closed = true; // nobody else will
+        peer->is_closed = true; // nobody else will
 }
 
 static void drop_incoming(struct data_peer *peer)
@@ -134,20 +196,19 @@ static void drop_incoming(struct data_peer *peer)
 // Brings a peer to where it has to be.
 void peer_settle(struct data_peer *peer)
 {
-    if (peer->lost && peer->endpoint)
+    if (peer->state == PEER_LEFT)
+        part(peer);
+    if (peer->state == PEER_BROKEN)
         close_endpoint(peer);
-    if (peer->lost && !peer->told && !peer->closed)
+    if (peer->state > PEER_LEAVING && !peer->is_told && !peer->is_closed)
         tell_lost(peer);
-    if (!peer->closed || peer->is_touched)
+    if (!peer->is_closed || peer->is_touched)
         return;
     if (peer->port->ending)
         drop_incoming(peer);
-    if (peer->endpoint && !peer->unfinished && !peer->leaving) {
-        peer->leaving = true;
-        if (message_send(peer, MESSAGE_BYE, NULL, 0, NULL, 0, NULL, NULL))
-            close_endpoint(peer);
-    }
-    if (!peer->endpoint && !peer->unfinished && !peer->is_touched)
+    if (peer->state == PEER_OPEN && (!peer->flush || !peer->unfinished))
+        leave(peer);
+    if (peer->state == PEER_CUT && !peer->unfinished)
         peer_free(peer);
 }
 
@@ -204,16 +265,15 @@ dragon_err_t data_peer_connect(struct data_port *port, const void *address, size
         data_peer_close(peer, false);
         return err_set(error, err, "UCX cannot reach the other node");
     }
-    peer->shown = true;
+    peer->is_shown = true;
     *peer_out = peer;
     return DRAGON_OK;
 }
 
 void data_peer_close(struct data_peer *peer, bool flush)
 {
-    peer->closed = true;
-    if (!flush)
-        peer->lost = true;
+    peer->is_closed = true;
+    peer->flush = flush;
     peer_touch(peer);
 }
 

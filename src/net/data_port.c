@@ -176,7 +176,8 @@ static void close_peers(struct data_port *port)
         data_peer_close(peer, true);
     turn_until_empty(port, PARTING_MS);
     for (struct data_peer *peer = port->peers; peer; peer = peer->next)
-        peer_lose(peer);
+        if (peer->state != PEER_CUT)
+            peer_set_state(peer, PEER_BROKEN);
     turn_until_empty(port, CUTTING_MS);
 }
 
@@ -224,6 +225,8 @@ unsigned data_port_progress(struct data_port *port)
         requests_tell(port);
         count++;
     }
+    if (port->next_cut_ms)
+        peers_cut(port);
     if (port->touched)
         count += settle_peers(port);
     port->is_busy = count > 0;

@@ -86,7 +86,7 @@ void requests_tell(struct data_port *port)
             port->done_end = &port->done;
         put_away(port, request);
         port->unfinished--;
-        if (!--peer->unfinished && peer->closed)
+        if (!--peer->unfinished && peer->is_closed)
             peer_touch(peer);
         if (on_done)
             on_done(arg, err);

@@ -141,6 +141,27 @@ static inline int chan_rank(void)
     return rank ? (int)strtol(rank, NULL, 10) : 0;
 }
 
+// Whether no process of any node has anything left, seen by a rank on each. main has to call chan_be_empty for it.
+static inline bool chan_nodes_empty(dragon_runtime_t *runtime)
+{
+    const char *const argv[] = {"empty", NULL};
+    return chan_ranks_end(chan_ranks(runtime, NULL, dragon_runtime_nodes(runtime), argv));
+}
+
+// For the first line of main: the rank of chan_nodes_empty.
+static inline void chan_be_empty(int argc, char **argv)
+{
+    if (argc != 2 || strcmp(argv[1], "empty") != 0)
+        return;
+    dragon_memory_stats_t none;
+    memset(&none, 0, sizeof none);
+    none.processes = 2; // the head may be here, and we are
+    dragon_runtime_t *runtime = tap_attach();
+    bool empty = chan_memory_returns(runtime, &none);
+    dragon_runtime_detach(runtime);
+    exit(!empty);
+}
+
 // For a rank: ends with a word when something is not as it should be.
 #define CHAN_DEMAND(good)                                                                \
     do {                                                                                 \

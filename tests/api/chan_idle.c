@@ -110,7 +110,7 @@ static struct use use_of(int pid)
 }
 
 struct watched {
-    char what[40];
+    char what[80];
     int pid;
     struct use before;
 };
@@ -222,6 +222,7 @@ static void release(struct waits *waits, const char *how)
 
 int main(int argc, char **argv)
 {
+    chan_be_empty(argc, argv);
     if (argc == 4)
         return be_waiter(argv[1], argv[2], argv[3]);
     dragon_runtime_t *runtime = tap_attach();
@@ -274,7 +275,8 @@ int main(int argc, char **argv)
                 dragon_channel_destroy(waits->silent, NULL);
             }
     tap_check(ended, "each wakes when its time has come");
-    tap_check(chan_memory_returns(runtime, &before), "no memory is left");
+    tap_check(chan_memory_returns(runtime, &before) && chan_nodes_empty(runtime),
+              "no memory is left");
     dragon_runtime_detach(runtime);
     return tap_finish();
 }

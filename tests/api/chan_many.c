@@ -102,6 +102,7 @@ static void check_reports(dragon_channel_t *results, uint32_t senders, uint32_t 
 
 int main(int argc, char **argv)
 {
+    chan_be_empty(argc, argv);
     if (argc > 3 && strcmp(argv[1], "send") == 0)
         return send_items(argv[2], (uint32_t)strtol(argv[3], NULL, 10));
     if (argc > 3 && strcmp(argv[1], "receive") == 0)
@@ -137,7 +138,8 @@ int main(int argc, char **argv)
     tap_equal((long)stats.lost, 0, "none is lost");
     dragon_channel_destroy(channel, NULL);
     dragon_channel_destroy(results, NULL);
-    tap_check(chan_memory_returns(runtime, &before), "no memory is left");
+    tap_check(chan_memory_returns(runtime, &before) && chan_nodes_empty(runtime),
+              "no memory is left");
     dragon_runtime_detach(runtime);
     return tap_finish();
 }

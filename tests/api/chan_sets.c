@@ -275,6 +275,7 @@ static void check_loop(dragon_runtime_t *runtime)
 
 int main(int argc, char **argv)
 {
+    chan_be_empty(argc, argv);
     if (argc == CHANNELS + 2)
         return send_numbers((const char *const *)&argv[2]);
     dragon_runtime_t *runtime = tap_attach();
@@ -285,7 +286,8 @@ int main(int argc, char **argv)
     for (int node = 0; node < nodes; node++)
         check_descriptor(runtime, node);
     check_loop(runtime);
-    tap_check(chan_memory_returns(runtime, &before), "no memory is left");
+    tap_check(chan_memory_returns(runtime, &before) && chan_nodes_empty(runtime),
+              "no memory is left");
     dragon_runtime_detach(runtime);
     return tap_finish();
 }

@@ -167,6 +167,7 @@ static void check_received(dragon_runtime_t *runtime)
 
 int main(int argc, char **argv)
 {
+    chan_be_empty(argc, argv);
     if (argc == 4)
         return be_waiter(argv[1], argv[2], argv[3]);
     home = argc > 1 ? argv[1] : "0";
@@ -183,7 +184,8 @@ int main(int argc, char **argv)
     check_close(runtime, "poll", DRAGON_OK);
     check_close(runtime, "send", DRAGON_ERR_CLOSED);
     check_received(runtime);
-    tap_check(chan_memory_returns(runtime, &before), "no memory is left");
+    tap_check(chan_memory_returns(runtime, &before) && chan_nodes_empty(runtime),
+              "no memory is left");
     dragon_runtime_detach(runtime);
     return tap_finish();
 }

@@ -334,3 +334,37 @@ Test(keeper_hostile, connections_come_and_go)
     cr_expect_eq(ask_memory(space).processes, 1);
     space_detach(space);
 }
+
+// A system without descriptors of processes: the end of the connection is what there is.
+TestSuite(keeper_old_system, .fini = stop_all, .timeout = 60);
+
+Test(keeper_old_system, without_pidfd)
+{
+    keepers_start(&the, &(struct keepers_options){.nodes = 1, .no_pidfd = true});
+    struct space *space = ask_attach(&the, 0);
+    int fd = dial_hello(), killed[2];
+    uint32_t request;
+    char byte;
+    cr_assert_eq(pipe(killed), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        int own = dial_hello();
+        if (own >= 0 && write(killed[1], "!", 1) == 1)
+            pause();
+        _exit(1);
+    }
+    cr_assert_eq(read(killed[0], &byte, 1), 1);
+    cr_expect_eq(ask_memory(space).processes, 3);
+    act_short(fd);
+    cr_expect_eq(hear(fd, &request), 1, "it is dropped");
+    act_deaf(fd);
+    cr_expect_eq(ask_memory(space).processes, 3, "and stays what it is until it closes its end");
+    close(fd);
+    kill(pid, SIGKILL);
+    cr_assert_eq(waitpid(pid, NULL, 0), pid);
+    uint64_t deadline = time_now_ms() + KEEPERS_PATIENCE_MS;
+    while (ask_memory(space).processes > 1 && time_left_ms(deadline) > 0)
+        usleep(1000);
+    cr_expect_eq(ask_memory(space).processes, 1);
+    space_detach(space);
+}

@@ -10,10 +10,16 @@
 #include "mem/space.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 enum { KEEPERS_LIMIT = 4, KEEPERS_PATIENCE_MS = 20000 };
@@ -24,6 +30,8 @@ struct keepers_options {
     const char *transport; // a program; NULL: none
     uint64_t transport_ms;
     uint32_t numas;
+    uint32_t descriptors; // the process may have; 0: as ever
+    bool no_pidfd;        // as on a system that has none
 };
 
 struct keepers {
@@ -72,6 +80,34 @@ static inline void keepers_on_control(void *arg, int events)
         inside->over = true;
 }
 
+// The system calls that give one fail as if there were none such.
+static inline void keepers_without_pidfd(void)
+{
+    enum { PEERPIDFD = 77 };
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_open, 3, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getsockopt, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PEERPIDFD, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = sizeof filter / sizeof *filter, .filter = filter};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+        _exit(1);
+}
+
+static inline void keepers_restrict(const struct keepers_options *options)
+{
+    struct rlimit limit = {.rlim_cur = options->descriptors, .rlim_max = options->descriptors};
+    if (options->descriptors && setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        _exit(1);
+    if (options->no_pidfd)
+        keepers_without_pidfd();
+}
+
 static inline void keepers_run(struct keepers *keepers, const struct keepers_options *options)
 {
     static const uint8_t key[KEEPER_KEY] = "the key of these keepers";
@@ -80,6 +116,7 @@ static inline void keepers_run(struct keepers *keepers, const struct keepers_opt
     dragon_error_t error = {0};
     char folder[KEEPERS_LIMIT][64];
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    keepers_restrict(options);
     trees_up(&inside->trees, options->nodes, 2);
     inside->trees.on_message = keepers_on_message;
     struct children *children = children_create(inside->trees.loop, &error);

@@ -5,6 +5,8 @@
 
 #include "asks.h"
 
+#include <poll.h>
+
 static const struct segment_kind any = {.numa = DRAGON_ANY_NUMA};
 enum { MIB = 1 << 20 };
 
@@ -94,6 +96,11 @@ Test(keeper_limits, of_a_node)
 static bool has_none(const struct memory_stat *stat)
 {
     return stat->segments == 0 && stat->reserved_bytes < 2 * MIB;
+}
+
+static bool has_little(const struct memory_stat *stat)
+{
+    return stat->segments == 0;
 }
 
 Test(keeper_limits, what_is_free_is_given_back)
@@ -200,4 +207,102 @@ Test(keeper_limits, a_large_object_holds_nobody_up)
     cr_expect_eq(ask(space, KC_DESTROY, "48", 0u, id), DRAGON_OK);
     cr_expect_eq(ask(space, KC_LEAVE, "8", id), DRAGON_OK);
     space_detach(space);
+}
+
+static void ask_huge(struct space *space, uint32_t request)
+{
+    struct pack packet = PACK_EMPTY;
+    pack_u16(&packet, KC_GROW);
+    pack_u32(&packet, request);
+    pack_u64(&packet, 1u << 30);
+    pack_i32(&packet, DRAGON_ANY_NUMA);
+    pack_u8(&packet, 0);
+    cr_assert_gt(send(space->keeper_fd, packet.data, packet.length, 0), 0);
+    pack_fini(&packet);
+}
+
+static bool is_under_way(const struct memory_stat *stat)
+{
+    return stat->reserved_bytes > 1u << 30;
+}
+
+// On a busy machine the huge one may be ready before the small one is asked for; then again.
+Test(keeper_limits, a_small_block_does_not_wait_for_a_huge_one)
+{
+    bool seen = false;
+    keepers_start(&the, &(struct keepers_options){.nodes = 1});
+    for (uint32_t round = 0; round < 10 && !seen; round++) {
+        struct space *huge = ask_attach(&the, 0), *space = ask_attach(&the, 0);
+        struct pollfd answered = {.fd = huge->keeper_fd, .events = POLLIN};
+        ask_huge(huge, 1000);
+        cr_assert(soon(space, is_under_way), "what it will have counts");
+        take(space, 100 << 10);
+        seen = poll(&answered, 1, 0) == 0;
+        cr_assert_eq(poll(&answered, 1, KEEPERS_PATIENCE_MS), 1);
+        space_detach(huge);
+        space_detach(space);
+        space = ask_attach(&the, 0);
+        cr_assert(soon(space, has_little));
+        space_detach(space);
+    }
+    cr_expect(seen);
+}
+
+// Two growths that fit one by one.
+Test(keeper_limits, growths_at_once_keep_to_the_limit)
+{
+    keepers_start(&the,
+                  &(struct keepers_options){
+                      .nodes = 2, .node_limit = 300 * MIB, .runtime_limit = 400 * MIB, .numas = 1});
+    pid_t pids[8];
+    for (int i = 0; i < 8; i++) {
+        pids[i] = fork();
+        if (pids[i] == 0) {
+            struct space *space = NULL;
+            struct segment_kind kind = {.numa = (int16_t)(i % 4 / 2 - 1)};
+            mem_ref ref;
+            void *data;
+            if (space_attach(the.path[i % 2], ROLE_PROCESS, &space, NULL) != DRAGON_OK)
+                _exit(100);
+            int err = space_alloc(space, 90u * MIB, kind, &ref, &data, NULL);
+            if (ask_memory(space).reserved_bytes > 300u * MIB)
+                _exit(101);
+            while (err == DRAGON_OK)
+                pause();
+            _exit(-err);
+        }
+    }
+    int full = 0;
+    for (int i = 0; i < 4; i++) {
+        int status;
+        cr_assert_gt(waitpid(-1, &status, 0), 0);
+        full += WIFEXITED(status) && WEXITSTATUS(status) == -DRAGON_ERR_FULL;
+    }
+    cr_expect_eq(full, 4, "4 of 8 have 90 MiB");
+    for (int i = 0; i < 8; i++)
+        kill(pids[i], SIGKILL);
+}
+
+Test(keeper_limits, descriptors)
+{
+    struct space *spaces[64], *late = NULL;
+    uint32_t count = 0;
+    keepers_start(&the, &(struct keepers_options){.nodes = 1, .descriptors = 200});
+    while (count < 64 &&
+           space_attach(the.path[0], ROLE_PROCESS, &spaces[count], &ask_error) == DRAGON_OK)
+        count++;
+    cr_expect(count > 20 && count < 40, "%u", count);
+    cr_expect_eq(ask_error.code, DRAGON_ERR_FULL);
+    cr_expect(strstr(ask_error.text, "ulimit -n") && strstr(ask_error.text, "200"), "%s",
+              ask_error.text);
+    cr_expect_eq(ask_memory(spaces[0]).processes, count);
+    space_detach(spaces[--count]);
+    uint64_t deadline = time_now_ms() + KEEPERS_PATIENCE_MS;
+    while (space_attach(the.path[0], ROLE_PROCESS, &late, NULL) != DRAGON_OK &&
+           time_left_ms(deadline) > 0)
+        usleep(1000);
+    cr_expect_not_null(late);
+    space_detach(late);
+    while (count > 0)
+        space_detach(spaces[--count]);
 }
