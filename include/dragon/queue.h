@@ -7,9 +7,10 @@
  *     ...; free(data); dragon_queue_task_done(queue);                        // and say when it is done
  *     dragon_queue_join(queue, DRAGON_FOREVER);                              // until every value that was put is done
  *
- * A queue is a channel (see channel.h for order, capacity, what "once" means, and time-outs) that counts what was taken
- * and not done. A worker that dies with values that it has not done, or detaches with them, is not waited for any more: join says
- * PEER once, and how many were lost. Counting takes 64 KiB of the home node's memory beside the values.
+ * A queue is a channel (see channel.h for order, capacity, what "once" means, and time-outs) that counts what was
+ * taken and not done. A worker that dies with values that it has not done, or detaches with them, is not waited for
+ * any more: join says PEER once, and how many were lost. Counting takes 64 KiB of the home node's memory beside the
+ * values.
  *
  * Threads: as for the runtime handle, one at a time.
  */
@@ -24,7 +25,8 @@ extern "C" {
 
 typedef struct dragon_queue dragon_queue_t;
 
-/* spec NULL: with the defaults of a channel. Errors as of dragon_channel_create and _attach; INVAL: with single_receiver. */
+/* spec NULL: with the defaults of a channel. Errors as of dragon_channel_create and _attach; INVAL: with
+ * single_receiver. */
 DRAGON_API dragon_err_t dragon_queue_create(dragon_runtime_t *runtime,
                                             const dragon_channel_spec_t *spec,
                                             dragon_queue_t **queue_out, dragon_error_t *error);
@@ -40,8 +42,8 @@ DRAGON_API const char *dragon_queue_descriptor(const dragon_queue_t *queue);
 /* Errors as of dragon_channel_send. */
 DRAGON_API dragon_err_t dragon_queue_put(dragon_queue_t *queue, const void *data, size_t bytes,
                                          int timeout_ms);
-/* *data_out: the caller frees it with free(); never NULL. bytes_out may be NULL. Errors as of dragon_channel_receive, and NOMEM:
- * it stays in the queue. */
+/* *data_out: the caller frees it with free(); never NULL. bytes_out may be NULL. Errors as of dragon_channel_receive,
+ * and NOMEM: it stays in the queue. */
 DRAGON_API dragon_err_t dragon_queue_get(dragon_queue_t *queue, void **data_out, size_t *bytes_out,
                                          int timeout_ms);
 /* Into a buffer of the caller; TOO_BIG: *bytes_out says how large it is, and it stays. */
@@ -49,8 +51,9 @@ DRAGON_API dragon_err_t dragon_queue_get_into(dragon_queue_t *queue, void *buffe
                                               size_t *bytes_out, int timeout_ms);
 /* A value that this handle got is done. STATE: it has none that is not. CLOSED: the queue was destroyed. */
 DRAGON_API dragon_err_t dragon_queue_task_done(dragon_queue_t *queue);
-/* Waits until all that was put is done, also after it was closed. CLOSED: it was destroyed. PEER: a worker died with values that it had not done (*lost_out, may be NULL, says
- * how many since the last join), all others are done; or the home node is gone (*lost_out is 0). */
+/* Waits until all that was put is done, also after it was closed. CLOSED: it was destroyed. PEER: a worker died with
+ * values that it had not done (*lost_out, may be NULL, says how many since the last join), all others are done; or
+ * the home node is gone (*lost_out is 0). */
 DRAGON_API dragon_err_t dragon_queue_join(dragon_queue_t *queue, uint64_t *lost_out,
                                           int timeout_ms);
 

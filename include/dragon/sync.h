@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Objects by which processes agree: locks, semaphores, barriers, events and shared values. Each lives on one node and is
- * used from all, like a channel: on its home node without a system call when nobody has to wait, over the network
- * elsewhere. Each is made with dragon_KIND_create, found by its descriptor or name, left with detach, and
- * ended for everybody with destroy (others get CLOSED).
+ * Objects by which processes agree: locks, semaphores, barriers, events and shared values. Each lives on one node and
+ * is used from all, like a channel: on its home node without a system call when nobody has to wait, over the network
+ * elsewhere. Each is made with dragon_KIND_create, found by its descriptor or name, left with detach, and ended for
+ * everybody with destroy (others get CLOSED).
  *
- * `node` is the home: a node's number, or DRAGON_HERE. Time-outs are as in channel.h: 0 tries (AGAIN), DRAGON_FOREVER,
- * DRAGON_DEFAULT_TIMEOUT. Errors that all calls have: TIMEOUT (AGAIN with 0), nothing has changed; CLOSED: the
- * object was destroyed; PEER: the home node, or the runtime, is gone; INVAL: the handle is NULL, or what is said below; STATE: the
- * handle is that of a process which forked us. The first call with an object of another node makes the connection, and may
- * fail with UNSUPPORTED: there is no network for data.
+ * `node` is the home: a node's number, or DRAGON_HERE. Time-outs are as in channel.h: 0 tries (AGAIN),
+ * DRAGON_FOREVER, DRAGON_DEFAULT_TIMEOUT. Errors that all calls have: TIMEOUT (AGAIN with 0), nothing has changed;
+ * CLOSED: the object was destroyed; PEER: the home node, or the runtime, is gone; INVAL: the handle is NULL, or what
+ * is said below; STATE: the handle is that of a process which forked us. The first call with an object of another
+ * node makes the connection, and may fail with UNSUPPORTED: there is no network for data.
  *
- * Who "has" or "waits" is a runtime handle, as far as the others are concerned: a process that attached to the runtime twice is
- * two.
+ * Who "has" or "waits" is a runtime handle, as far as the others are concerned: a process that attached to the
+ * runtime twice is two.
  *
  * Threads: as for the runtime handle, one at a time.
  */
@@ -39,8 +39,9 @@ DRAGON_API dragon_err_t dragon_lock_destroy(dragon_lock_t *lock, dragon_error_t 
 DRAGON_API const char *dragon_lock_descriptor(const dragon_lock_t *lock);
 
 /* *abandoned_out (may be NULL) is 1 when the process that had it died with it: what it protects may be half done, and
- * whoever gets this is the one who is told. STATE: this process has it already, with this handle or with another one on the same
- * lock (of the same runtime handle). Who has waited for a millisecond gets the next turn before those who come later. */
+ * whoever gets this is the one who is told. STATE: this process has it already, with this handle or with another one
+ * on the same lock (of the same runtime handle). Who has waited for a millisecond gets the next turn before those who
+ * come later. */
 DRAGON_API dragon_err_t dragon_lock_acquire(dragon_lock_t *lock, int *abandoned_out,
                                             int timeout_ms);
 /* STATE: the handle does not have it. */
@@ -64,7 +65,8 @@ DRAGON_API dragon_err_t dragon_semaphore_destroy(dragon_semaphore_t *semaphore,
 DRAGON_API const char *dragon_semaphore_descriptor(const dragon_semaphore_t *semaphore);
 /* Takes one. Turns are as for locks. */
 DRAGON_API dragon_err_t dragon_semaphore_acquire(dragon_semaphore_t *semaphore, int timeout_ms);
-/* Gives `count` back; as many of those who wait go on. INVAL: 0. FULL: it would be more than `most`; nothing has changed. */
+/* Gives `count` back; as many of those who wait go on. INVAL: 0. FULL: it would be more than `most`; nothing has
+ * changed. */
 DRAGON_API dragon_err_t dragon_semaphore_release(dragon_semaphore_t *semaphore, uint32_t count);
 DRAGON_API dragon_err_t dragon_semaphore_value(dragon_semaphore_t *semaphore, uint32_t *value_out);
 
@@ -86,13 +88,13 @@ DRAGON_API void dragon_barrier_detach(dragon_barrier_t *barrier);
 DRAGON_API dragon_err_t dragon_barrier_destroy(dragon_barrier_t *barrier, dragon_error_t *error);
 DRAGON_API const char *dragon_barrier_descriptor(const dragon_barrier_t *barrier);
 
-/* Waits until all parties are in this call. *index_out (may be NULL): in which order we came, from 0. Then it is empty again, for
- * the next round.
+/* Waits until all parties are in this call. *index_out (may be NULL): in which order we came, from 0. Then it is
+ * empty again, for the next round.
  *
- * It breaks when a party's time-out is over while it waits (that party gets TIMEOUT), when somebody aborts it, or when a process
- * dies that has ever waited at it and did not detach: then everybody who waits or comes gets CANCELED until somebody resets it.
- * Whoever waits when the last party comes gets DRAGON_OK whatever happens next. With timeout_ms 0 a party comes only if it is
- * the last; else AGAIN, and nothing is broken. */
+ * It breaks when a party's time-out is over while it waits (that party gets TIMEOUT), when somebody aborts it, or
+ * when a process dies that has ever waited at it and did not detach: then everybody who waits or comes gets CANCELED
+ * until somebody resets it. Whoever waits when the last party comes gets DRAGON_OK whatever happens next. With
+ * timeout_ms 0 a party comes only if it is the last; else AGAIN, and nothing is broken. */
 DRAGON_API dragon_err_t dragon_barrier_wait(dragon_barrier_t *barrier, uint32_t *index_out,
                                             int timeout_ms);
 DRAGON_API dragon_err_t dragon_barrier_abort(dragon_barrier_t *barrier);
@@ -151,16 +153,18 @@ typedef enum dragon_atomic {
     DRAGON_ATOMIC_SWAP = 8
 } dragon_atomic_t;
 
-/* One step that nobody else's comes between. *before_out (may be NULL): what it was. INVAL: no such number, or operation. */
+/* One step that nobody else's comes between. *before_out (may be NULL): what it was. INVAL: no such number, or
+ * operation. */
 DRAGON_API dragon_err_t dragon_value_do(dragon_value_t *value, uint32_t index, dragon_atomic_t what,
                                         int64_t operand, int64_t *before_out);
-/* Sets it to `wanted` when it is `expected`. *before_out (may be NULL) is what it was, also with AGAIN: that was something else. */
+/* Sets it to `wanted` when it is `expected`. *before_out (may be NULL) is what it was, also with AGAIN: that was
+ * something else. */
 DRAGON_API dragon_err_t dragon_value_compare_swap(dragon_value_t *value, uint32_t index,
                                                   int64_t expected, int64_t wanted,
                                                   int64_t *before_out);
-/* Waits until it is not `known` any more; *now_out (may be NULL) is what it is. A change that was taken back at once may be
- * missed. Each change of any number wakes all who wait at the object, so numbers that change often and numbers that are waited for
- * are better kept apart. INVAL: no such number. */
+/* Waits until it is not `known` any more; *now_out (may be NULL) is what it is. A change that was taken back at once
+ * may be missed. Each change of any number wakes all who wait at the object, so numbers that change often and numbers
+ * that are waited for are better kept apart. INVAL: no such number. */
 DRAGON_API dragon_err_t dragon_value_wait_change(dragon_value_t *value, uint32_t index,
                                                  int64_t known, int64_t *now_out, int timeout_ms);
 

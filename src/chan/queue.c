@@ -135,8 +135,8 @@ dragon_err_t queue_give_up(struct ring *ring, struct space *space, uint32_t slot
     return queue_count_done(ring, space, slot, count, true);
 }
 
-// The transport took the value from the ring, so it was counted as the transport's: now it is the slot's. Its number goes with it:
-// whoever recovers the transport sees from it that the value is not the transport's any more.
+// The transport took the value from the ring, so it was counted as the transport's: now it is the slot's. Its number
+// goes with it: whoever recovers the transport sees from it that the value is not the transport's any more.
 dragon_err_t queue_take_over(struct ring *ring, struct space *space, uint32_t slot)
 {
     if (slot == space->slot)

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Queue: what a queue has beyond the ring it is: who took how many values, and how many of them are done, so that a join
-// knows when all are, and values that a dead worker had are not waited for.
+// Queue: what a queue has beyond the ring it is: who took how many values, and how many of them are done, so that a
+// join knows when all are, and values that a dead worker had are not waited for.
 //
 //     | struct ring | cells | struct queue |
 //
-// Each slot counts for itself, in words that only it and the recovery of its death change. How many values are not done is what was
-// sent less what all slots have done; no total is kept that could be wrong when somebody dies between two steps. The sum is
-// only made for who asks, and by a worker whose last value is done while somebody waits for all.
+// Each slot counts for itself, in words that only it and the recovery of its death change. How many values are not
+// done is what was sent less what all slots have done; no total is kept that could be wrong when somebody dies
+// between two steps. The sum is only made for who asks, and by a worker whose last value is done while somebody waits
+// for all.
 //
-// A value counts as taken while its cell is still being read in the name of who takes it (queue_taken), and which value it was is in
-// the same word. So whoever dies has counted that value or not, and the recovery knows which.
+// A value counts as taken while its cell is still being read in the name of who takes it (queue_taken), and which
+// value it was is in the same word. So whoever dies has counted that value or not, and the recovery knows which.
 #ifndef CHAN_QUEUE_H
 #define CHAN_QUEUE_H
 
@@ -49,8 +50,8 @@ static inline size_t queue_bytes(void) // beyond those of the ring
 void queue_init(struct queue *queue);
 // By ring_pop, between taking the cell at `position` in the name of `slot` and freeing it.
 void queue_taken(struct ring *ring, uint32_t slot, uint64_t position);
-// By ring_recover. `receiving`: the position of the cell that was being read in the name of `dead`; NULL: none. What it took and
-// did not do is lost.
+// By ring_recover. `receiving`: the position of the cell that was being read in the name of `dead`; NULL: none. What
+// it took and did not do is lost.
 void queue_recover(struct ring *ring, uint32_t dead, const uint64_t *receiving);
 
 // ---- SYNC_QUEUE_*, for sync.c; see sync.h

@@ -224,7 +224,8 @@ static enum step step(struct use *use)
         inbound->gone = true;
         send_credit(use, inbound->number, DRAGON_ERR_AGAIN);
     }
-    bool needs_block = inbound->bytes > ring->config.inline_bytes && !inbound->block;
+    bool needs_block = !inbound->block &&
+                       (inbound->incoming || inbound->bytes > ring->config.inline_bytes);
     if (!inbound->gone && needs_block) {
         if (!ring_writable(ring))
             return STEP_ROOM;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Which operation belongs to which kind, and waiting for one. What they do is in sync_lock.c and so on, one file for each kind, and
-// for queues in queue.c.
+// Which operation belongs to which kind, and waiting for one. What they do is in sync_lock.c and so on, one file for
+// each kind, and for queues in queue.c.
 #include "config.h"
 
 #include "chan/queue.h"

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Locks, semaphores, barriers, flags and values in shared memory. Every operation is one function that tries, as a slot, without
-// waiting: sync_try. The owner of the slot waits with it on this node (sync_do); for processes of other nodes the
-// transport tries it when they ask and again when the object changes (serve.c), in the name of the slot they have here.
+// Locks, semaphores, barriers, flags and values in shared memory. Every operation is one function that tries, as a
+// slot, without waiting: sync_try. The owner of the slot waits with it on this node (sync_do); for processes of other
+// nodes the transport tries it when they ask and again when the object changes (serve.c), in the name of the slot
+// they have here.
 //
-// Turns. Locks and semaphores go to whoever is first when they are free, which is the quickest way as long as nobody waits for long.
-// Who has waited for SYNC_TURN_NS, or waits on another node, asks "in turn": when nobody else has it the turn is his, and nobody else
-// is let in before him. He is rung then, in the name of `space`, without being taken out of the waitset. Whoever
-// stops waiting gives it up with LEAVE.
+// Turns. Locks and semaphores go to whoever is first when they are free, which is the quickest way as long as nobody
+// waits for long. Who has waited for SYNC_TURN_NS, or waits on another node, asks "in turn": when nobody else has it
+// the turn is his, and nobody else is let in before him. He is rung then, in the name of `space`, without being taken
+// out of the waitset. Whoever stops waiting gives it up with LEAVE.
 #ifndef CHAN_SYNC_H
 #define CHAN_SYNC_H
 
@@ -55,8 +56,9 @@ struct sync_call {
     uint64_t a, b, c;
 };
 
-// Tries. AGAIN: not now; wait at sync_set, if the operation waits. Others: INVAL, STATE, FULL, CANCELED (barrier), CLOSED,
-// UNSUPPORTED: the object has no such operation. Wakes whoever can go on because of it. result_out may be NULL.
+// Tries. AGAIN: not now; wait at sync_set, if the operation waits. Others: INVAL, STATE, FULL, CANCELED (barrier),
+// CLOSED, UNSUPPORTED: the object has no such operation. Wakes whoever can go on because of it. result_out may be
+// NULL.
 dragon_err_t sync_try(struct object *object, struct space *space, uint32_t slot,
                       const struct sync_call *call, uint64_t *result_out);
 // Where to wait for it; NULL: it never waits.

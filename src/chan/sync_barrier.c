@@ -4,14 +4,15 @@
 //
 //     | 47 bits: generation, from 1 | 1 bit: broken | 16 bits: how many have come |
 //
-// The last who comes begins the next generation with the same step, so nobody can be late for it. A broken barrier stays in its
-// generation until it is reset. Who waits has a token, which is his generation and how many had come before him. When the barrier is
-// in another generation, his was complete, or it was broken and reset. Which of the two is written beside his slot, however long he
-// sleeps:
+// The last who comes begins the next generation with the same step, so nobody can be late for it. A broken barrier
+// stays in its generation until it is reset. Who waits has a token, which is his generation and how many had come
+// before him. When the barrier is in another generation, his was complete, or it was broken and reset. Which of the
+// two is written beside his slot, however long he sleeps:
 //
 //     | lower 30 bits of the generation it came to last | 1 bit: which was broken | 1 bit: it is a member |
 //
-// Whoever comes writes it before he is counted, and a reset marks all of the broken generation before it begins the next.
+// Whoever comes writes it before he is counted, and a reset marks all of the broken generation before it begins the
+// next.
 #include "config.h"
 
 #include "chan/sync_object.h"
@@ -124,8 +125,9 @@ dragon_err_t sync_barrier_abort(struct sync_step *step)
     return DRAGON_OK;
 }
 
-// The barrier is in this generation and broken, and stays so until all of it are marked. Several may do it at once, and one who was
-// held up may come late: he finds nobody of it who is not marked, but for who is about to come and will see that it is over.
+// The barrier is in this generation and broken, and stays so until all of it are marked. Several may do it at once,
+// and one who was held up may come late: he finds nobody of it who is not marked, but for who is about to come and
+// will see that it is over.
 static void barrier_mark(struct sync *sync, uint64_t generation)
 {
     uint32_t used = atomic_load(&barrier_of(sync)->used);

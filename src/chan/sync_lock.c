@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Locks. The word's lower half is the slot of the owner, or 0; a free one may be marked as abandoned by the owner before.
+// Locks. The word's lower half is the slot of the owner, or 0; a free one may be marked as abandoned by the owner
+// before.
 #include "config.h"
 
 #include "chan/sync_object.h"

@@ -2,8 +2,8 @@
 //
 // What the sync_*.c files share: how the objects look in memory, and the operations that sync.c dispatches to.
 //
-// All that counts of a lock, semaphore, barrier or flag is one word, changed by one compare-and-swap; waking comes after.
-// Who is killed between the two wakes nobody, so the keeper rings everybody after a death.
+// All that counts of a lock, semaphore, barrier or flag is one word, changed by one compare-and-swap; waking comes
+// after. Who is killed between the two wakes nobody, so the keeper rings everybody after a death.
 #ifndef CHAN_SYNC_OBJECT_H
 #define CHAN_SYNC_OBJECT_H
 
@@ -24,8 +24,8 @@ struct sync_barrier {
     struct sync sync;
     _Atomic uint32_t used; // slots up to here have come
     uint8_t room[64 - 4];
-    // Of each slot: the generation it came to last, see sync_barrier.c. By slot % BARRIER_ROWS, slot / BARRIER_ROWS, so that neighbours
-    // do not share a cache line.
+    // Of each slot: the generation it came to last, see sync_barrier.c. By slot % BARRIER_ROWS, slot / BARRIER_ROWS,
+    // so that neighbours do not share a cache line.
     _Atomic uint32_t came[BARRIER_ROWS][16];
 };
 

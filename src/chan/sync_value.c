@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Shared values: numbers that are changed in one step each. All who wait for a change of any number of the object are in one waitset,
-// so each change wakes them all.
+// Shared values: numbers that are changed in one step each. All who wait for a change of any number of the object are
+// in one waitset, so each change wakes them all.
 #include "config.h"
 
 #include "chan/sync_object.h"

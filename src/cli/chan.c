@@ -309,7 +309,9 @@ static void parse(struct chan *chan, int argc, char **argv)
     chan->word = find_word(&options, name);
     size_t count = strv_count(chan->operands);
     if (count == 0)
-        options_refuse(&options, "%s what? give the name of a channel", chan->word->name);
+        options_refuse(&options,
+                       "%s what? give the name of a channel; a runtime does not list them",
+                       chan->word->name);
     if (count > (size_t)chan->word->most)
         options_refuse(&options, "too many words: \"%s\"", chan->operands[chan->word->most]);
     check_options(&options, chan);

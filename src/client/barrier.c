@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Barriers. A wait is to arrive, which gives a token, and to wait until all have; when the time is over it is left, which breaks it.
+// Barriers. A wait is to arrive, which gives a token, and to wait until all have; when the time is over it is left,
+// which breaks it.
 #include "config.h"
 
 #include "client/sync.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Locks. In shared memory the process has it (exactly: its runtime handle); which of its handles on the lock, only this knows.
+// Locks. In shared memory the process has it (exactly: its runtime handle); which of its handles on the lock, only
+// this knows.
 #include "config.h"
 
 #include "client/sync.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Queues: a channel that counts. The ring counts what is taken, by whom; here is said what is done. How many values this handle has
-// that are not done, only this knows: others of the process may have some, too.
+// Queues: a channel that counts. The ring counts what is taken, by whom; here is said what is done. How many values
+// this handle has that are not done, only this knows: others of the process may have some, too.
 #include "config.h"
 
 #include "client/channel.h"

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What the handles of locks, semaphores, barriers, flags and values have in common. Each is a struct that begins with a struct
-// handle.
+// What the handles of locks, semaphores, barriers, flags and values have in common. Each is a struct that begins with
+// a struct handle.
 #ifndef CLIENT_SYNC_H
 #define CLIENT_SYNC_H
 
 #include "client/shared.h"
 
-// A zeroed struct of so many bytes, with its handle open. `sync_out` is where the pointer to it goes. The caller's until sync_leave
-// or sync_end.
+// A zeroed struct of so many bytes, with its handle open. `sync_out` is where the pointer to it goes. The caller's
+// until sync_leave or sync_end.
 dragon_err_t sync_create(size_t bytes, dragon_runtime_t *runtime, int node,
                          const struct object_spec *spec, void *sync_out, dragon_error_t *error);
 dragon_err_t sync_attach(size_t bytes, dragon_runtime_t *runtime, const char *descriptor,

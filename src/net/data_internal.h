@@ -61,7 +61,8 @@ struct data_port {
     struct data_request *spare_requests;   // owned
     struct data_copy *spare_copies;        // owned
     size_t spare_request_count, spare_copy_count;
-    size_t unfinished;    // requests
+    size_t unfinished; // requests
+    unsigned idle_turns;
     uint64_t next_cut_ms; // of all peers; 0: none
     struct data_handler_arg handler_args[MESSAGE_IDS];
 };

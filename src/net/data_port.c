@@ -222,6 +222,7 @@ static unsigned settle_peers(struct data_port *port)
 
 unsigned data_port_progress(struct data_port *port)
 {
+    enum { TURNS_A_CHECK = 1 << 16 };
     unsigned count = port->ucx->ucp_worker_progress(port->worker);
     if (port->done) {
         requests_tell(port);
@@ -232,6 +233,8 @@ unsigned data_port_progress(struct data_port *port)
     if (port->touched)
         count += settle_peers(port);
     port->is_busy = count > 0;
+    if (!count && ++port->idle_turns % TURNS_A_CHECK == 0)
+        sockets_check(&port->sockets);
     return count;
 }
 
@@ -245,6 +248,7 @@ bool data_port_arm(struct data_port *port)
     // UCX may not wake us for what it has begun: only a turn that found nothing may be followed by sleep.
     if (port->is_busy || port->done || port->touched)
         return false;
+    sockets_check(&port->sockets);
     return port->ucx->ucp_worker_arm(port->worker) == UCS_OK;
 }
 

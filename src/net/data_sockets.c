@@ -10,10 +10,11 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
-// The kernel asks a silent peer after the first, every second, and gives it up after so many questions.
-// To connect takes 31 s at most.
-enum { IDLE_S = 5, STEP_S = 1, PROBES = 5, SYN_REPEATS = 4 };
+// A peer that says nothing for so long is gone; while nothing is on its way to it the kernel asks it from the half of that
+// time on. To connect takes 31 s at most.
+enum { SILENCE_MS = 10000, IDLE_S = 5, STEP_S = 1, PROBES = 5, SYN_REPEATS = 4, CHECK_MS = 1000 };
 
 // /proc lists them in ascending order. Without it, or without memory, they are none.
 static size_t open_descriptors(int **list_out)
@@ -72,6 +73,26 @@ static void watch_silence(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_SYNCNT, &repeats, sizeof repeats);
 }
 
+static uint64_t inode_of(int fd)
+{
+    struct stat status;
+    return fstat(fd, &status) ? 0 : (uint64_t)status.st_ino;
+}
+
+// One that finds no room is not looked after, no more.
+static void remember(struct data_sockets *sockets, int fd)
+{
+    if (sockets->count == sockets->room) {
+        size_t room = sockets->room ? 2 * sockets->room : 16;
+        struct data_socket *larger = realloc(sockets->connections, room * sizeof *larger);
+        if (!larger)
+            return;
+        sockets->connections = larger;
+        sockets->room = room;
+    }
+    sockets->connections[sockets->count++] = (struct data_socket){.fd = fd, .inode = inode_of(fd)};
+}
+
 static void watch_new(struct data_sockets *sockets, int fd)
 {
     fcntl(fd, F_SETFD, FD_CLOEXEC);
@@ -81,7 +102,9 @@ static void watch_new(struct data_sockets *sockets, int fd)
     int listening = 0;
     socklen_t length = sizeof listening;
     getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length);
-    if (listening && sockets->port_count < SOCKETS_LISTENING)
+    if (!listening)
+        remember(sockets, fd);
+    else if (sockets->port_count < SOCKETS_LISTENING)
         sockets->ports[sockets->port_count++] = local_port(fd);
 }
 
@@ -101,7 +124,9 @@ void sockets_after(struct data_sockets *sockets)
             watch_new(sockets, now[i]);
     }
     free(now);
-    sockets_fini(sockets);
+    free(sockets->before);
+    sockets->before = NULL;
+    sockets->before_count = 0;
 }
 
 void sockets_accepted(struct data_sockets *sockets)
@@ -113,16 +138,46 @@ void sockets_accepted(struct data_sockets *sockets)
         if (flags < 0 || flags & FD_CLOEXEC || !is_tcp(now[i]))
             continue;
         uint16_t port = local_port(now[i]);
-        for (size_t k = 0; k < sockets->port_count; k++)
-            if (sockets->ports[k] == port)
-                fcntl(now[i], F_SETFD, FD_CLOEXEC);
+        for (size_t k = 0; k < sockets->port_count; k++) {
+            if (sockets->ports[k] != port)
+                continue;
+            fcntl(now[i], F_SETFD, FD_CLOEXEC);
+            remember(sockets, now[i]);
+        }
     }
     free(now);
+}
+
+// Whether what was sent is repeated in vain: an answer, also one that says "not now", would have come by now.
+static bool is_dead(const struct tcp_info *info)
+{
+    return info->tcpi_unacked && info->tcpi_retransmits && info->tcpi_last_ack_recv > SILENCE_MS &&
+           info->tcpi_last_data_recv > SILENCE_MS;
+}
+
+void sockets_check(struct data_sockets *sockets)
+{
+    uint64_t now = time_now_ms();
+    if (now - sockets->checked_ms < CHECK_MS)
+        return;
+    sockets->checked_ms = now;
+    for (size_t i = 0; i < sockets->count;) {
+        struct data_socket *socket = &sockets->connections[i];
+        struct tcp_info info = {0};
+        socklen_t length = sizeof info;
+        if (inode_of(socket->fd) != socket->inode ||
+            getsockopt(socket->fd, IPPROTO_TCP, TCP_INFO, &info, &length)) {
+            *socket = sockets->connections[--sockets->count];
+            continue;
+        }
+        if (info.tcpi_state == TCP_ESTABLISHED && is_dead(&info))
+            shutdown(socket->fd, SHUT_RDWR); // UCX finds it at its end
+        i++;
+    }
 }
 
 void sockets_fini(struct data_sockets *sockets)
 {
     free(sockets->before);
-    sockets->before = NULL;
-    sockets->before_count = 0;
+    free(sockets->connections);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Every call and error of queues, of a node: `queue_calls NODE`. The process is attached to the runtime twice, and so is two workers.
+// Every call and error of queues, of a node: `queue_calls NODE`. The process is attached to the runtime twice, and so
+// is two workers.
 #include "chan.h"
 
 static dragon_runtime_t *one, *two;

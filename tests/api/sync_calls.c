@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Every call and error of locks, semaphores, barriers, events and shared values, of a node: `sync_calls NODE`. The process is
-// attached to the runtime twice, and so is two parties.
+// Every call and error of locks, semaphores, barriers, events and shared values, of a node: `sync_calls NODE`. The
+// process is attached to the runtime twice, and so is two parties.
 #include "chan.h"
 
 #include <limits.h>

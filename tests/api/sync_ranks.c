@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Locks, semaphores, barriers, events and shared values between ranks on all nodes, and their deaths: `sync_ranks NODE RANKS ROUNDS`.
-// The objects are on that node.
+// Locks, semaphores, barriers, events and shared values between ranks on all nodes, and their deaths: `sync_ranks
+// NODE RANKS ROUNDS`. The objects are on that node.
 #include "chan.h"
 
 enum { COUNTED, INSIDE, CAME, NUMBERS }; // of the value

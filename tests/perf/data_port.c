@@ -41,8 +41,7 @@ static void turn(void)
     if (!data_port_arm(the.port))
         return;
     struct pollfd poll_fd = {.fd = data_port_fd(the.port), .events = POLLIN};
-    if (poll(&poll_fd, 1, 60000) == 0)
-        fail("the other side", "no message for a minute");
+    poll(&poll_fd, 1, 1000);
 }
 
 static void on_sent(void *arg, dragon_err_t err)

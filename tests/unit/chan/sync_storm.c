@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Many processes at one object, some of them killed at any moment: what it protects stays right, and nobody waits for what has
-// come already (each wait that takes WORLD_DEADLINE_MS fails).
+// Many processes at one object, some of them killed at any moment: what it protects stays right, and nobody waits for
+// what has come already (each wait that takes WORLD_DEADLINE_MS fails).
 #include "config.h"
 
 #include "storms.h"

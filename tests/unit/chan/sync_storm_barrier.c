@@ -76,7 +76,8 @@ Test(sync_storm_barrier, a_barrier_lets_go_of_everybody_when_one_is_killed)
     }
 }
 
-// One leaves now and then before all have come, and resets: each round either all are told that it was complete, or none is.
+// One leaves now and then before all have come, and resets: each round either all are told that it was complete, or
+// none is.
 static void leave_and_reset(struct world *child, void *arg)
 {
     struct spin spin = {0};

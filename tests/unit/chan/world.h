@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Objects in memory that is shared with children made by fork; each child has a slot of its own, and the parent is the keeper as
-// well. A child reports by its end: 0, or it has said what went wrong.
+// Objects in memory that is shared with children made by fork; each child has a slot of its own, and the parent is
+// the keeper as well. A child reports by its end: 0, or it has said what went wrong.
 //
 //     struct world *world = world_create();
 //     struct object *object = world_object(world, &(struct object_spec){.kind = OBJECT_LOCK});
@@ -43,7 +43,8 @@ static inline mem_ref world_block(struct world *world)
     return block;
 }
 
-// A keeper would say that there is a segment with room; the fake one only knows new ones. So all use the first, and it is mapped.
+// A keeper would say that there is a segment with room; the fake one only knows new ones. So all use the first, and
+// it is mapped.
 static inline void world_map(struct world *world)
 {
     if (atomic_load(&world->keeper->grown) == 0)
@@ -149,6 +150,18 @@ static inline dragon_err_t world_do(struct world *world, struct object *object,
 }
 
 // ---- single steps
+
+// With a sanitizer an operation is many more instructions: not each of them is tried then.
+#if defined(__SANITIZE_ADDRESS__)
+#define WORLD_STRIDE 37
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WORLD_STRIDE 37
+#endif
+#endif
+#ifndef WORLD_STRIDE
+#define WORLD_STRIDE 1
+#endif
 
 // Lets a child with that slot go so many instructions into `work`, and kills it there. False: it was over before.
 static inline bool world_kill_after(struct world *world, uint32_t slot, uint64_t steps,

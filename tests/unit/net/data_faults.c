@@ -199,11 +199,18 @@ Test(net_data_faults, killed_in_the_middle_of_messages)
 }
 
 // A child of the peer does not keep its connections open.
-static void run_with_a_child(void)
+static void start_a_child(struct side *side, struct data_peer *peer, struct data_message *message)
 {
     if (fork() == 0)
         execlp("sleep", "sleep", "60", (char *)NULL);
-    run_answering();
+    send_back(side, peer, message);
+}
+
+static void run_with_a_child(void)
+{
+    b.on_message = start_a_child;
+    for (;;)
+        data_port_progress(b.port);
 }
 
 static pid_t child_of(pid_t pid)
