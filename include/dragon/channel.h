@@ -19,7 +19,8 @@
  * to DRAGON_CHANNEL_UNDER_WAY further small messages on their way, which are kept in order.
  *
  * Once. A message is received exactly once, or the sender is told: PEER from this or the next call with the handle
- * when it was on its way to a node that died. A process that dies while it receives a message takes that message
+ * when it was on its way to a node that died. That a channel was closed or destroyed (CLOSED) a sender on another node
+ * may also hear from a later call, of messages that were on their way. A process that dies while it receives a message takes that message
  * with it, as if it had died right after. One that dies while it sends has sent the message or not.
  *
  * Death. Processes that die in the middle of any call do not hold up the others. When the home node dies, every call
@@ -207,10 +208,13 @@ DRAGON_API dragon_err_t dragon_channel_set_create(dragon_runtime_t *runtime,
                                                   dragon_channel_set_t **set_out);
 DRAGON_API void dragon_channel_set_destroy(dragon_channel_set_t *set); /* NULL is fine */
 
-/* `arg` comes back with the channel's events. A channel is in a set once: adding it again changes its events.
- * It has to be removed before it is detached. INVAL, NOMEM. */
+/* `arg` comes back with the channel's events. A channel is in a set once: adding it again changes its events. One that is
+ * detached or destroyed is in no set any more. To a channel of another node this makes the connection.
+ *
+ * INVAL: it is of another runtime handle. NOMEM. Of another node also as dragon_channel_send. */
 DRAGON_API dragon_err_t dragon_channel_set_add(dragon_channel_set_t *set, dragon_channel_t *channel,
                                                int events, void *arg);
+/* NOT_FOUND: it is not in it. */
 DRAGON_API dragon_err_t dragon_channel_set_remove(dragon_channel_set_t *set,
                                                   dragon_channel_t *channel);
 
@@ -218,21 +222,33 @@ typedef struct dragon_ready {
     dragon_channel_t *channel;
     void *arg;
     int events;       /* which are there */
-    dragon_err_t err; /* PEER, CLOSED: of this channel; else DRAGON_OK */
+    dragon_err_t err; /* PEER, CLOSED and so on: of this channel, with no events; else DRAGON_OK */
 } dragon_ready_t;
 
 /* Waits until at least one channel has something, and writes what it finds, at most `room` of them, beginning behind
- * the one that was first last time, so that none is starved. STATE: the set is empty. */
+ * the one that was first last time, so that none is starved. What a channel of another node has is known some time after
+ * it was asked, so with time-out 0 it may be told by a later call. It is only looked at: what is there stays there until it is
+ * received, also by others.
+ *
+ * STATE: the set is empty. TIMEOUT, AGAIN: nothing. PEER: the runtime has ended. */
 DRAGON_API dragon_err_t dragon_channel_set_wait_any(dragon_channel_set_t *set,
                                                     dragon_ready_t *ready, size_t room,
                                                     size_t *count_out, int timeout_ms);
 
 /* ---- inside an event loop ---- */
 
-/* A descriptor that becomes readable when a channel of the set may have something. Poll it only after
- * dragon_channel_set_wait_any with timeout 0 has said AGAIN; that call also makes it quiet again. It belongs to the
- * set, is made by the first call, and costs senders a system call for each time they wake us, as sleeping does.
- * -1: out of descriptors, or the runtime has ended. */
+/* A descriptor that becomes readable when a channel of the set may have something, or the runtime has ended:
+ *
+ *     for (;;) {
+ *         while (dragon_channel_set_wait_any(set, ready, room, &count, 0) == DRAGON_OK)
+ *             ...;                              (AGAIN: nothing any more, and the descriptor is quiet)
+ *         poll(...);                            (with DRAGON_POLL_RECEIVE take what is told, or it is told again)
+ *     }
+ *
+ * Poll it only after that call has said AGAIN; a change of the set makes it necessary to ask again. Other calls of this
+ * runtime handle, also those that wait, may be made in between, and there may be several sets in one loop. It may become
+ * readable for nothing. It belongs to the set, is made by the first call, and costs senders a system call for each time
+ * they wake us, as sleeping does. -1: out of descriptors, or the runtime has ended. */
 DRAGON_API int dragon_channel_set_fd(dragon_channel_set_t *set);
 
 /* ---- query ---- */

@@ -27,7 +27,7 @@
 enum {
     PIECES = 16,           // under way
     PIECE_HERE = 64 << 10, // stays in the caches while it is handed on
-    PIECE_FAR = 512 << 10, // each is answered: few of them
+    PIECE_FAR = CHAN_COPIED, // goes straight to the reader, and several are under way
     ANNOUNCEMENT_MOST = 1024,
 };
 static const uint64_t announcement_magic = 0x4d45525453475244;

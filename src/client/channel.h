@@ -64,6 +64,7 @@ size_t channel_awaited(struct dragon_channel *channel, int events,
 dragon_err_t claim_take(struct dragon_channel *channel);
 void claim_drop(struct dragon_channel *channel);
 void claim_received(struct claim *claim); // a message
+bool claim_turn(struct claim *claim); // false: it is not served, and the network does not matter
 
 // ---- sets
 

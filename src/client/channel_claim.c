@@ -60,6 +60,14 @@ void claim_received(struct claim *claim)
         wait_turn(&claim->shared->waiter);
 }
 
+bool claim_turn(struct claim *claim)
+{
+    if (!claim->serve)
+        return false;
+    wait_turn(&claim->shared->waiter);
+    return true;
+}
+
 static struct claim *find(struct shared *shared, uint64_t id)
 {
     struct claim *claim = shared->claims;

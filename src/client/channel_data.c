@@ -30,6 +30,13 @@ static struct far_call how(const struct dragon_channel *channel, int64_t deadlin
         .wait = channel->wait, .mode = channel->mode, .deadline_ns = deadline_ns};
 }
 
+// Whether a call goes on after it was tried. On this node each is tried first, because to read the clock, which waiting needs,
+// takes about as long as a small message does.
+static inline bool goes_on(dragon_err_t err, int timeout_ms)
+{
+    return err == DRAGON_ERR_AGAIN && !wait_tries(timeout_ms);
+}
+
 // ---- sending
 
 dragon_err_t channel_send(struct dragon_channel *channel, const void *data, size_t bytes,
@@ -51,6 +58,11 @@ dragon_err_t dragon_channel_send(dragon_channel_t *channel, const void *data, si
         return err;
     if (!data && bytes > 0)
         return DRAGON_ERR_INVAL;
+    if (channel->handle.object && channel->mode == DRAGON_RETURN_BUFFERED) {
+        err = local_send(&channel->local, data, bytes, tag, 0);
+        if (!goes_on(err, timeout_ms))
+            return err;
+    }
     return channel_send(channel, data, bytes, tag, wait_deadline(timeout_ms));
 }
 
@@ -95,11 +107,16 @@ static inline dragon_err_t may_receive(struct dragon_channel *channel)
     return claim_take(channel);
 }
 
-static inline dragon_err_t received(struct dragon_channel *channel, dragon_err_t err)
+static inline void received(struct dragon_channel *channel, dragon_err_t err)
 {
     if (err == DRAGON_OK && channel->claim)
         claim_received(channel->claim);
-    return err;
+}
+
+// A try that found nothing gives the network its chance, when we serve the channel: who only tries never waits.
+static inline bool looks_again(struct dragon_channel *channel, dragon_err_t err)
+{
+    return err == DRAGON_ERR_AGAIN && channel->claim && claim_turn(channel->claim);
 }
 
 dragon_err_t channel_claim(struct dragon_channel *channel)
@@ -124,7 +141,10 @@ dragon_err_t channel_receive(struct dragon_channel *channel, void *buffer, size_
         dragon_err_t err = may_receive(channel);
         if (err == DRAGON_OK)
             err = local_receive(&channel->local, buffer, room, message_out, deadline_ns);
-        return received(channel, err);
+        if (looks_again(channel, err))
+            err = local_receive(&channel->local, buffer, room, message_out, deadline_ns);
+        received(channel, err);
+        return err;
     }
     struct far_call call = how(channel, deadline_ns);
     dragon_err_t err = handle_far(&channel->handle, &far);
@@ -139,6 +159,11 @@ dragon_err_t dragon_channel_receive(dragon_channel_t *channel, void *buffer, siz
         return err;
     if (!buffer && room > 0)
         return DRAGON_ERR_INVAL;
+    if (channel->handle.object) {
+        err = channel_receive(channel, buffer, room, message_out, 0);
+        if (!goes_on(err, timeout_ms))
+            return err;
+    }
     return channel_receive(channel, buffer, room, message_out, wait_deadline(timeout_ms));
 }
 
@@ -151,7 +176,10 @@ dragon_err_t channel_receive_memory(struct dragon_channel *channel, void **data_
         dragon_err_t err = may_receive(channel);
         if (err == DRAGON_OK)
             err = local_receive_block(&channel->local, &block, data_out, message_out, deadline_ns);
-        return received(channel, err);
+        if (looks_again(channel, err))
+            err = local_receive_block(&channel->local, &block, data_out, message_out, deadline_ns);
+        received(channel, err);
+        return err;
     }
     struct far_call call = how(channel, deadline_ns);
     dragon_err_t err = handle_far(&channel->handle, &far);
@@ -166,6 +194,11 @@ dragon_err_t dragon_channel_receive_memory(dragon_channel_t *channel, void **dat
         return err;
     if (!data_out)
         return DRAGON_ERR_INVAL;
+    if (channel->handle.object) {
+        err = channel_receive_memory(channel, data_out, message_out, 0);
+        if (!goes_on(err, timeout_ms))
+            return err;
+    }
     return channel_receive_memory(channel, data_out, message_out, wait_deadline(timeout_ms));
 }
 
@@ -181,9 +214,11 @@ dragon_err_t dragon_channel_peek(dragon_channel_t *channel, void *buffer, size_t
     int64_t deadline_ns = wait_deadline(timeout_ms);
     if (channel->handle.object) {
         err = may_receive(channel);
-        return err == DRAGON_OK
-                   ? local_peek(&channel->local, buffer, room, message_out, deadline_ns)
-                   : err;
+        if (err == DRAGON_OK)
+            err = local_peek(&channel->local, buffer, room, message_out, deadline_ns);
+        if (looks_again(channel, err))
+            err = local_peek(&channel->local, buffer, room, message_out, deadline_ns);
+        return err;
     }
     struct far_call call = how(channel, deadline_ns);
     err = handle_far(&channel->handle, &far);

@@ -16,12 +16,26 @@ static const char library_name[] = "libucp.so.0";
 static const int its_signals[] = {SIGILL, SIGSEGV, SIGBUS, SIGFPE};
 enum { ITS_SIGNALS = sizeof its_signals / sizeof its_signals[0] };
 
+// Its own settings, where the version has such calls.
+static ucs_status_t (*set_option)(const char *name, const char *value);
+static ucs_status_t (*get_option)(const char *name, char *value, size_t room);
+
+static void find_options(void *library)
+{
+    set_option =
+        (ucs_status_t(*)(const char *, const char *))dlsym(library, "ucs_global_opts_set_value");
+    get_option = (ucs_status_t(*)(const char *, char *, size_t))dlsym(library,
+                                                                     "ucs_global_opts_get_value");
+}
+
 static void *load_quietly(void)
 {
     struct sigaction actions[ITS_SIGNALS];
     void *library = dlopen(library_name, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
-    if (library)
+    if (library) {
+        find_options(library);
         return library; // somebody else's: it stays as they made it
+    }
     for (size_t i = 0; i < ITS_SIGNALS; i++)
         sigaction(its_signals[i], NULL, &actions[i]);
     library = dlopen(library_name, RTLD_NOW | RTLD_LOCAL);
@@ -30,12 +44,36 @@ static void *load_quietly(void)
     if (!getenv("UCX_HANDLE_ERRORS"))
         for (size_t i = 0; i < ITS_SIGNALS; i++)
             sigaction(its_signals[i], &actions[i], NULL);
-    ucs_status_t (*set)(const char *, const char *) =
-        (ucs_status_t(*)(const char *, const char *))dlsym(library, "ucs_global_opts_set_value");
+    find_options(library);
     // What goes wrong is told by our codes; UCX would write to the terminal.
-    if (set && !getenv("UCX_LOG_LEVEL"))
-        set("LOG_LEVEL", "fatal");
+    if (set_option && !getenv("UCX_LOG_LEVEL"))
+        set_option("LOG_LEVEL", "fatal");
     return library;
+}
+
+static pthread_mutex_t hush_lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned hushed; // so often
+static char hushed_level[16];
+
+void data_hush(void)
+{
+    pthread_mutex_lock(&hush_lock);
+    if (hushed++ == 0) {
+        if (!set_option || !get_option || getenv("UCX_LOG_LEVEL") ||
+            get_option("LOG_LEVEL", hushed_level, sizeof hushed_level) != UCS_OK)
+            hushed_level[0] = 0;
+        else
+            set_option("LOG_LEVEL", "fatal");
+    }
+    pthread_mutex_unlock(&hush_lock);
+}
+
+void data_unhush(void)
+{
+    pthread_mutex_lock(&hush_lock);
+    if (--hushed == 0 && hushed_level[0])
+        set_option("LOG_LEVEL", hushed_level);
+    pthread_mutex_unlock(&hush_lock);
 }
 
 static bool find_all(struct data_ucx *ucx, dragon_error_t *error)

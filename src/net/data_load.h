@@ -45,4 +45,9 @@ const struct data_ucx *data_load(dragon_error_t *error);
 // The code for a status of UCX. What means that the other side is gone is PEER.
 dragon_err_t data_err(ucs_status_t status);
 
+// In between UCX writes nothing to the terminal, also when somebody else has loaded it, as an MPI library may have: what it thinks
+// of our settings is no business of the program's users.
+void data_hush(void);
+void data_unhush(void);
+
 #endif

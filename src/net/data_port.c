@@ -123,11 +123,13 @@ static dragon_err_t open_ucx(struct data_port *port, dragon_error_t *error)
     sigset_t all, old;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
+    data_hush();
     sockets_before(&port->sockets);
     dragon_err_t err = make_context(port, error);
     if (!err)
         err = make_worker(port, error);
     sockets_after(&port->sockets);
+    data_unhush();
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     return err;
 }

@@ -15,9 +15,10 @@
 #include <unistd.h>
 
 enum {
-    LOOK_NS = 50000,           // a few times what sleeping and waking cost
-    LOOK_AT_KEEPER_MS = 100,   // while there is always something to do
-    SLEEP_MOST_NS = 1000000000 // so that the word of the board is seen, whatever else is lost
+    LOOK_NS = 50000,         // a few times what sleeping and waking cost
+    LOOK_AT_KEEPER_MS = 100, // while there is always something to do
+    // With somebody waiting, so that whatever is lost does not hold him up for ever.
+    SLEEP_MOST_MS = 10000,
 };
 
 struct transport {
@@ -96,8 +97,8 @@ static void sleep_in_poll(struct transport *transport, uint32_t seen)
 {
     struct space *space = transport->space;
     int64_t ns = serve_sleep_ns(transport->serve);
-    if (ns < 0 || ns > SLEEP_MOST_NS)
-        ns = serve_parked(transport->serve) ? SLEEP_MOST_NS : -1;
+    if (ns < 0 && serve_parked(transport->serve))
+        ns = SLEEP_MOST_MS * INT64_C(1000000);
     if (bell_sleep_fd(space->own, seen) && data_port_arm(transport->port)) {
         struct pollfd fds[] = {
             {.fd = data_port_fd(transport->port), .events = POLLIN},

@@ -257,7 +257,7 @@ static void check_limit(dragon_runtime_t *runtime, uint64_t limit)
     }
     tap_err(error.code, DRAGON_ERR_FULL, "it is used up");
     // Each segment has a page of its own and what is left behind its last block.
-    tap_check((uint64_t)count << 20 <= limit && (uint64_t)count << 20 >= limit / 8 * 6,
+    tap_check((uint64_t)count << 20 <= limit && (uint64_t)count << 20 >= limit / 4 * 3,
               "after %d MiB", count);
     snprintf(figure, sizeof figure, "%u", (unsigned)(limit >> 20));
     tap_has(error.text, figure, "the text has the limit");

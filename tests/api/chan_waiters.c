@@ -150,6 +150,38 @@ static void check_close(dragon_runtime_t *runtime, const char *what, dragon_err_
     end(&scene);
 }
 
+// A receiver that never waits, but for its own work.
+static void check_tries(dragon_runtime_t *runtime)
+{
+    dragon_channel_spec_t spec = DRAGON_CHANNEL_SPEC_INIT;
+    struct scene scene = {.runtime = runtime};
+    struct told told;
+    int value, got = 0;
+    spec.single_receiver = 1;
+    scene.channel = chan_make(runtime, &spec);
+    scene.results = chan_at(runtime, DRAGON_HERE, 0);
+    dragon_channel_receive(scene.channel, &value, sizeof value, NULL, 0);
+    const char *const argv[] = {"received", dragon_channel_descriptor(scene.channel),
+                                dragon_channel_descriptor(scene.results), NULL};
+    scene.group = chan_ranks(runtime, NULL, WAITERS, argv);
+    for (int i = 0; i < WAITERS; i++)
+        dragon_channel_receive(scene.results, &told, sizeof told, NULL, TAP_WAIT_MS);
+    long deadline = tap_now_ms() + TAP_WAIT_MS;
+    while (got < WAITERS && tap_now_ms() < deadline)
+        got += dragon_channel_receive(scene.channel, &value, sizeof value, NULL, 0) == DRAGON_OK;
+    tap_equal(got, WAITERS, "who only tries to receive gets all");
+    // And lets their senders know.
+    deadline = tap_now_ms() + TAP_WAIT_MS;
+    for (got = 0; got < WAITERS && tap_now_ms() < deadline;) {
+        dragon_channel_receive(scene.channel, &value, sizeof value, NULL, 0);
+        got += dragon_channel_receive(scene.results, &told, sizeof told, NULL, 0) == DRAGON_OK &&
+               told.err == DRAGON_OK;
+    }
+    tap_equal(got, WAITERS, "and their senders are told");
+    dragon_channel_destroy(scene.channel, NULL);
+    end(&scene);
+}
+
 static void check_received(dragon_runtime_t *runtime)
 {
     struct scene scene = begin(runtime, "received");
@@ -184,6 +216,7 @@ int main(int argc, char **argv)
     check_close(runtime, "poll", DRAGON_OK);
     check_close(runtime, "send", DRAGON_ERR_CLOSED);
     check_received(runtime);
+    check_tries(runtime);
     tap_check(chan_memory_returns(runtime, &before) && chan_nodes_empty(runtime),
               "no memory is left");
     dragon_runtime_detach(runtime);

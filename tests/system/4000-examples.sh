@@ -2,7 +2,7 @@
 #
 # Each example as its first lines say it is compiled and run, with GPUs that are declared and without.
 . "$DRAGON_SRCDIR/tests/lib/system.sh"
-plan 31
+plan 43
 unset CUDA_VISIBLE_DEVICES ROCR_VISIBLE_DEVICES ZE_AFFINITY_MASK
 examples=$DRAGON_BUILDDIR/examples
 # Eight cores on every machine; nothing can be bound to them.
@@ -32,7 +32,7 @@ same_cores()
 compiled_by()
 {
     local file
-    for file in group mpi_policies policies watched; do
+    for file in group mpi_policies pipeline policies watched work_queue; do
         $1 -I"$DRAGON_SRCDIR/include" -Wall -Wextra -pedantic -Werror -fsyntax-only \
             "$DRAGON_SRCDIR/examples/$file.c" || return
     done
@@ -121,5 +121,33 @@ is "watched: the failure, the removal and the end are seen" \
 rank 3 ended with 0,the group ended with 0"
 # shellcheck disable=SC2016
 check_status 143 "watched: it can be stopped" sh -c 'echo stop | dragon-run "$0"' "$examples/watched"
+
+# ---- pipeline
+check_status 2 "pipeline: says how it is called" "$examples/pipeline"
+check_output '^the squares of 1 to 30000 add up to 9000450005000$' "pipeline: one node" \
+    dragon-run "$examples/pipeline" 30000
+check_output '^the squares of 1 to 3000 add up to 9004500500$' "pipeline: three nodes" \
+    dragon-run --test-hosts 3 "$examples/pipeline" 3000
+check_output '^the squares of 1 to 1 add up to 1$' "pipeline: one number" \
+    dragon-run --test-hosts 2 "$examples/pipeline" 1
+
+# ---- work_queue
+check_status 2 "work_queue: says how it is called" "$examples/work_queue"
+check_output '^there are 9592 primes below 100000$' "work_queue: one node" dragon-run "$examples/work_queue" 100000
+is "work_queue: every task was done once" "$(awk '/^worker/ { all += $4 } END { print all }' "$out")" 64
+check_output '^there are 9592 primes below 100000$' "work_queue: two nodes" \
+    dragon-run --test-hosts 2 "$examples/work_queue" 100000
+
+# ---- mpi_channel
+for mpi in openmpi mpich; do
+    steps="step 0: 1,step 1: 5,step 2: 7"
+    if [ -x "$examples/mpi_channel.dragon-$mpi" ]; then
+        check "mpi_channel: with $mpi" dragon-run "$examples/mpi_channel.dragon-$mpi" 2 3
+        is "mpi_channel: with $mpi, what was seen" "$(paste -sd, "$out")" "$steps"
+    else
+        skip "mpi_channel: with $mpi" "there is no compiler of it"
+        skip "mpi_channel: with $mpi, what was seen" "there is no compiler of it"
+    fi
+done
 no_leftovers "nothing is left"
 finish

@@ -11,6 +11,7 @@ check "a channel" on 0 dragon-chan create ends
 # endless NODE: a stream without an end; $sender is dragon-chan itself. Bash starts it with INT ignored.
 endless()
 {
+    rm -f got # of the one before
     DRAGON_RUNTIME=$1 env --default-signal=INT dragon-chan send ends </dev/zero 2>sender.err &
     sender=$!
 }

@@ -45,7 +45,7 @@ static void killed_in_get(size_t bytes)
     static const uint8_t data[1000];
     bool killed = true;
     uint64_t lost = 0;
-    for (uint64_t steps = 0; killed; steps++) {
+    for (uint64_t steps = 0; killed; steps += WORLD_STRIDE) {
         for (int i = 0; i < 2; i++)
             cr_assert_eq(local_send(&queue, data, bytes, 0, 0), DRAGON_OK);
         killed = world_kill_after(world, DEAD, steps, get_one, NULL);
@@ -85,7 +85,7 @@ Test(queue_steps, put)
 {
     bool killed = true;
     uint64_t count = 0;
-    for (uint64_t steps = 0; killed; steps++) {
+    for (uint64_t steps = 0; killed; steps += WORLD_STRIDE) {
         uint64_t value = 7;
         killed = world_kill_after(world, DEAD, steps, put_one, &value);
         uint64_t now = finish_the_rest();
@@ -106,7 +106,7 @@ Test(queue_steps, done)
     bool killed = true;
     uint64_t lost = 1;
     struct sync_call done = {.op = SYNC_QUEUE_DONE};
-    for (uint64_t steps = 0; killed; steps++) {
+    for (uint64_t steps = 0; killed; steps += WORLD_STRIDE) {
         put(1);
         expect_get(DEAD, 1);
         killed = world_kill_after(world, DEAD, steps, call_as_dead, &done);
@@ -123,7 +123,7 @@ Test(queue_steps, give_up)
 {
     bool killed = true;
     struct sync_call give_up = {.op = SYNC_QUEUE_GIVE_UP, .a = 2};
-    for (uint64_t steps = 0; killed; steps++) {
+    for (uint64_t steps = 0; killed; steps += WORLD_STRIDE) {
         put(1);
         put(2);
         expect_get(DEAD, 1);
@@ -143,7 +143,7 @@ Test(queue_steps, taken)
 {
     bool killed = true;
     struct sync_call taken = {.op = SYNC_QUEUE_TAKEN};
-    for (uint64_t steps = 0; killed; steps++) {
+    for (uint64_t steps = 0; killed; steps += WORLD_STRIDE) {
         put(1);
         expect_get(DEAD, 1);
         killed = world_kill_after(world, DEAD, steps, hand_over, &taken);
@@ -163,7 +163,7 @@ Test(queue_steps, taken_with_the_workers)
     for (int before = 0; before < 2; before++) {
         bool killed = true;
         struct sync_call taken = {.op = SYNC_QUEUE_TAKEN};
-        for (uint64_t steps = 0; killed; steps++) {
+        for (uint64_t steps = 0; killed; steps += WORLD_STRIDE) {
             put(1);
             expect_get(DEAD, 1);
             world->count = before ? 0 : 1; // the object is recovered below

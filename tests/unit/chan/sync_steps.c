@@ -49,7 +49,7 @@ static void run_scene(struct scene scene)
     world = world_create();
     int stage = 0;
     bool killed = true;
-    for (uint64_t steps = 0; killed; steps++) {
+    for (uint64_t steps = 0; killed; steps += WORLD_STRIDE) {
         object = world_object(world, &scene.spec);
         if (scene.before)
             scene.before();

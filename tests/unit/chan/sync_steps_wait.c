@@ -27,7 +27,7 @@ static void run(struct object_spec spec, struct sync_call acquire, struct sync_c
     world = world_create();
     struct slot *bell = board_slot(world->keeper->board, OTHER);
     bool killed = true;
-    for (uint64_t steps = 0; killed; steps += 1 + steps / 50) {
+    for (uint64_t steps = 0; killed; steps += WORLD_STRIDE + steps / 50) {
         object = world_object(world, &spec);
         cr_assert_eq(world_try(world, object, OWNER, acquire, NULL), DRAGON_OK);
         waitset_enter(sync_set(object, &acquire), OTHER);

@@ -151,6 +151,18 @@ static inline dragon_err_t world_do(struct world *world, struct object *object,
 
 // ---- single steps
 
+// With a sanitizer an operation is many more instructions: not each of them is tried then.
+#if defined(__SANITIZE_ADDRESS__)
+#define WORLD_STRIDE 37
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WORLD_STRIDE 37
+#endif
+#endif
+#ifndef WORLD_STRIDE
+#define WORLD_STRIDE 1
+#endif
+
 // Lets a child with that slot go so many instructions into `work`, and kills it there. False: it was over before.
 static inline bool world_kill_after(struct world *world, uint32_t slot, uint64_t steps,
                                     void (*work)(struct world *world, void *arg), void *arg);
