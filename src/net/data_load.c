@@ -7,14 +7,26 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
-#include <signal.h>
+#include <unistd.h>
 
 static const char library_name[] = "libucp.so.0";
 
-// UCX takes over these signals when it is loaded, unless the environment says otherwise; a debugger, a language runtime
-// or an MPI library may have them.
-static const int its_signals[] = {SIGILL, SIGSEGV, SIGBUS, SIGFPE};
-enum { ITS_SIGNALS = sizeof its_signals / sizeof its_signals[0] };
+// How UCX treats the process is decided when it is loaded, from the environment; what that says already stays.
+static const struct {
+    const char *variable, *value;
+    bool unless_rdma;
+} environment[] = {
+    // What goes wrong is told by our codes; UCX would write to the terminal.
+    {"UCX_LOG_LEVEL", "fatal", false},
+    // A debugger, a language runtime or an MPI library may have these signals.
+    {"UCX_HANDLE_ERRORS", "none", false},
+    {"UCX_ERROR_SIGNALS", "", false},
+    // It would patch mmap and its like in the running process, which only RDMA needs: to know what became of memory that
+    // it has registered.
+    {"UCX_MEM_EVENTS", "n", true},
+    {"UCX_VFS_ENABLE", "n", false},
+};
+enum { VARIABLES = sizeof environment / sizeof environment[0] };
 
 // Its own settings, where the version has such calls.
 static ucs_status_t (*set_option)(const char *name, const char *value);
@@ -24,30 +36,39 @@ static void find_options(void *library)
 {
     set_option =
         (ucs_status_t(*)(const char *, const char *))dlsym(library, "ucs_global_opts_set_value");
-    get_option = (ucs_status_t(*)(const char *, char *, size_t))dlsym(library,
-                                                                     "ucs_global_opts_get_value");
+    get_option =
+        (ucs_status_t(*)(const char *, char *, size_t))dlsym(library, "ucs_global_opts_get_value");
 }
 
-static void *load_quietly(void)
+bool data_has_rdma(void)
 {
-    struct sigaction actions[ITS_SIGNALS];
-    void *library = dlopen(library_name, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
-    if (library) {
-        find_options(library);
-        return library; // somebody else's: it stays as they made it
+    return access("/sys/class/infiniband", F_OK) == 0;
+}
+
+// It is in the environment for as long as it takes, so that programs that are started do not get it.
+static void *load_as_we_want_it(void)
+{
+    bool is_set[VARIABLES] = {false};
+    for (size_t i = 0; i < VARIABLES; i++) {
+        if (getenv(environment[i].variable) || (environment[i].unless_rdma && data_has_rdma()))
+            continue;
+        is_set[i] = setenv(environment[i].variable, environment[i].value, 1) == 0;
     }
-    for (size_t i = 0; i < ITS_SIGNALS; i++)
-        sigaction(its_signals[i], NULL, &actions[i]);
-    library = dlopen(library_name, RTLD_NOW | RTLD_LOCAL);
+    void *library = dlopen(library_name, RTLD_NOW | RTLD_LOCAL);
+    for (size_t i = 0; i < VARIABLES; i++)
+        if (is_set[i])
+            unsetenv(environment[i].variable);
+    return library;
+}
+
+// Somebody else's, an MPI library's for instance, stays as they made it.
+static void *load(void)
+{
+    void *library = dlopen(library_name, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
     if (!library)
-        return NULL;
-    if (!getenv("UCX_HANDLE_ERRORS"))
-        for (size_t i = 0; i < ITS_SIGNALS; i++)
-            sigaction(its_signals[i], &actions[i], NULL);
-    find_options(library);
-    // What goes wrong is told by our codes; UCX would write to the terminal.
-    if (set_option && !getenv("UCX_LOG_LEVEL"))
-        set_option("LOG_LEVEL", "fatal");
+        library = load_as_we_want_it();
+    if (library)
+        find_options(library);
     return library;
 }
 
@@ -78,7 +99,7 @@ void data_unhush(void)
 
 static bool find_all(struct data_ucx *ucx, dragon_error_t *error)
 {
-    void *library = load_quietly();
+    void *library = load();
     if (!library) {
         err_set(error, DRAGON_ERR_UNSUPPORTED,
                 "messages to other nodes need UCX, which cannot be loaded: %s; install libucx0, or "

@@ -42,6 +42,9 @@ struct data_ucx {
 // Loads UCX unless it is there already; it stays until the process ends. NULL: UNSUPPORTED, and what to install.
 const struct data_ucx *data_load(dragon_error_t *error);
 
+// Whether this host has a network for which UCX knows best how to use it.
+bool data_has_rdma(void);
+
 // The code for a status of UCX. What means that the other side is gone is PEER.
 dragon_err_t data_err(ucs_status_t status);
 

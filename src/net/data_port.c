@@ -8,17 +8,16 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <unistd.h>
 
 // What is set for UCX unless the environment says something about it.
 static const struct setting {
     const char *name;  // the environment's has UCX_ before it
-    const char *plain; // what ucp_config_modify wants before UCX 1.15; NULL: the same
+    const char *plain; // what ucp_config_modify wants before UCX 1.17; NULL: the same
     const char *value;
     enum { USUALLY, WITHOUT_RDMA, ALWAYS } when;
 } settings[] = {
     // A port is for other nodes; within one there is shared memory of our own.
-    {"TLS", NULL, "^posix,sysv,cma,xpmem,knem", USUALLY},
+    {"TLS", NULL, "^shm", USUALLY},
     // A host that does not answer must not hold us up.
     {"TCP_CONN_NB", "CONN_NB", "y", USUALLY},
     // Up to 256 KiB, and its header, a copy more is cheaper than to ask the receiver first, and a message arrives also when
@@ -37,12 +36,12 @@ static void apply_setting(const struct data_ucx *ucx, ucp_config_t *config,
     snprintf(variable, sizeof variable, "UCX_%s", setting->name);
     if (setting->when != ALWAYS && getenv(variable))
         return;
-    if (setting->when == WITHOUT_RDMA && access("/sys/class/infiniband", F_OK) == 0)
+    if (setting->when == WITHOUT_RDMA && data_has_rdma())
         return;
-    // A name that this version does not know does nothing.
-    ucx->ucp_config_modify(config, setting->name, setting->value);
-    if (setting->plain)
-        ucx->ucp_config_modify(config, setting->plain, setting->value);
+    unsigned major, minor, release;
+    ucx->ucp_get_version(&major, &minor, &release);
+    bool is_plain = setting->plain && major == 1 && minor < 17;
+    ucx->ucp_config_modify(config, is_plain ? setting->plain : setting->name, setting->value);
 }
 
 static dragon_err_t make_address(struct data_port *port, dragon_error_t *error)

@@ -162,7 +162,8 @@ static double run_bw(size_t bytes, unsigned long count, unsigned long window)
         while (begun + i - the.sent >= window)
             turn();
         send_to(the.server, i + 1 == count ? LAST : BW, bytes);
-        data_port_progress(the.port);
+        if (i % 16 == 0)
+            data_port_progress(the.port);
     }
     while (the.answers < want)
         turn();

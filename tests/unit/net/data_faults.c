@@ -9,6 +9,8 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -371,6 +373,23 @@ Test(net_data_faults, strangers_are_turned_away)
 static void on_signal(int number)
 {
     (void)number;
+}
+
+Test(net_data_faults, the_code_of_the_c_library_is_not_patched)
+{
+    static void *const calls[] = {(void *)mmap, (void *)munmap, (void *)madvise, (void *)shmat};
+    enum { CALLS = sizeof calls / sizeof calls[0], BYTES = 16 };
+    uint8_t before[CALLS][BYTES];
+    if (access("/sys/class/infiniband", F_OK) == 0)
+        cr_skip("UCX does it for RDMA");
+    for (size_t i = 0; i < CALLS; i++)
+        memcpy(before[i], calls[i], BYTES);
+    open_both();
+    for (size_t i = 0; i < CALLS; i++)
+        cr_expect_arr_eq(before[i], calls[i], BYTES);
+    cr_expect_null(getenv("UCX_MEM_EVENTS"));
+    cr_expect_null(getenv("UCX_LOG_LEVEL"));
+    close_both();
 }
 
 Test(net_data_faults, signals_and_descriptors_stay_as_they_are)
