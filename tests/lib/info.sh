@@ -41,7 +41,7 @@ check_json()
 
 no_other_runtime()
 {
-    ! compgen -G '/tmp/dragon-??????/agent.sock'
+    ! grep -oE ' /tmp/dragon-[A-Za-z0-9]{6}/agent\.sock$' /proc/net/unix
 }
 
 # Other tests may have a runtime in /tmp for a moment, where dragon-info looks too; then it is done again.

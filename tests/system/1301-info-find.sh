@@ -3,8 +3,8 @@
 # How dragon-info finds the runtimes of its user, and what it takes for one.
 . "$DRAGON_SRCDIR/tests/lib/system.sh"
 . "$DRAGON_SRCDIR/tests/lib/info.sh"
-plan 45
 no_other_runtime >/dev/null || wait_until 20 no_other_runtime || skip_all "there are runtimes in /tmp"
+plan 45
 
 # make_socket DIRECTORY: one that nobody listens at
 make_socket()
