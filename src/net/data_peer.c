@@ -2,10 +2,14 @@
 //
 // Peers, and how they come and go.
 //
-// Who connects says HELLO with its own address. The other side knows it by the endpoint that UCX made for the connection,
-// and asks UCX for an endpoint to that address: it is the same one, and belongs to us from then on. Without that UCX would
-// remove it silently when the other side dies. Who closes says BYE behind everything that was sent; the other side tells
-// its user, says BYE in turn, and both close the connection.
+// Who connects says HELLO with its own address. The other side asks UCX for an endpoint to that address, and says WELCOME.
+// Only then, when TCP's connection stands in both directions, the endpoints are paired (READY), so that UCX's greeting is
+// answered in the same moment: an answer that has to wait ends the process that gives it, if the other one dies just then
+// (an assertion in UCX before 1.14). Until then everything else is held. Where both sides connect at the same time, each takes
+// the HELLO of the other one for its WELCOME. With RDMA UCX pairs endpoints by other means.
+//
+// Who closes says BYE behind everything that was sent; the other side tells its user, says BYE in turn, and both close the
+// connection.
 #include "config.h"
 
 #include "net/data_internal.h"
@@ -23,6 +27,8 @@ static struct data_peer *peer_create(struct data_port *port, void *arg)
         return NULL;
     peer->port = port;
     peer->arg = arg;
+    peer->held_end = &peer->held;
+    peer->is_ready = port->has_rdma;
     peer->next = port->peers;
     if (peer->next)
         peer->next->previous = peer;
@@ -41,7 +47,28 @@ static void peer_free(struct data_peer *peer)
     free(peer);
 }
 
-static ucs_status_t open_endpoint(struct data_peer *peer, const ucp_address_t *address)
+static struct data_remote *remote_find(struct data_port *port, uint64_t id)
+{
+    struct data_remote *remote;
+    HASH_FIND(hh, port->remotes, &id, sizeof id, remote);
+    if (remote || !(remote = calloc(1, sizeof *remote)))
+        return remote;
+    remote->port = id;
+    HASH_ADD(hh, port->remotes, port, sizeof remote->port, remote);
+    return remote;
+}
+
+void peers_forget(struct data_port *port)
+{
+    struct data_remote *remote, *next;
+    HASH_ITER (hh, port->remotes, remote, next) {
+        HASH_DEL(port->remotes, remote);
+        free(remote);
+    }
+}
+
+static ucs_status_t open_endpoint(struct data_peer *peer, struct data_remote *remote,
+                                  const ucp_address_t *address)
 {
     struct data_port *port = peer->port;
     ucp_ep_params_t params = {
@@ -52,8 +79,9 @@ static ucs_status_t open_endpoint(struct data_peer *peer, const ucp_address_t *a
         .err_handler = {.cb = on_failure, .arg = peer},
     };
     ucs_status_t status = port->ucx->ucp_ep_create(port->worker, &params, &peer->endpoint);
+    peer->key = (struct data_key){.port = remote->port, .number = remote->count++};
     if (status == UCS_OK)
-        HASH_ADD(by_endpoint, port->by_endpoint, endpoint, sizeof peer->endpoint, peer);
+        HASH_ADD(hh, port->by_key, key, sizeof peer->key, peer);
     else
         peer->endpoint = NULL;
     return status;
@@ -64,7 +92,7 @@ static void forget_endpoint(struct data_peer *peer)
     struct data_port *port = peer->port;
     if (!peer->endpoint)
         return;
-    HASH_DELETE(by_endpoint, port->by_endpoint, peer);
+    HASH_DELETE(hh, port->by_key, peer);
     if (port->recent == peer)
         port->recent = NULL;
     peer->endpoint = NULL;
@@ -78,18 +106,24 @@ static void close_endpoint(struct data_peer *peer)
     ucp_request_param_t param = {.op_attr_mask = UCP_OP_ATTR_FIELD_FLAGS,
                                  .flags = UCP_EP_CLOSE_FLAG_FORCE};
     forget_endpoint(peer);
+    message_drop_held(peer);
     peer->state = PEER_CUT;
     ucs_status_ptr_t closing = ucx->ucp_ep_close_nbx(endpoint, &param);
     if (UCS_PTR_IS_PTR(closing))
         ucx->ucp_request_free(closing);
 }
 
-struct data_peer *peer_find(struct data_port *port, ucp_ep_h endpoint)
+static bool keys_equal(const struct data_key *a, const struct data_key *b)
 {
-    if (port->recent && port->recent->endpoint == endpoint)
+    return a->port == b->port && a->number == b->number;
+}
+
+struct data_peer *peer_find(struct data_port *port, const struct data_key *key)
+{
+    if (port->recent && keys_equal(&port->recent->key, key))
         return port->recent;
     struct data_peer *peer;
-    HASH_FIND(by_endpoint, port->by_endpoint, &endpoint, sizeof endpoint, peer);
+    HASH_FIND(hh, port->by_key, key, sizeof *key, peer);
     if (peer)
         port->recent = peer;
     return peer;
@@ -221,44 +255,76 @@ void peer_end(struct data_peer *peer)
     peer_free(peer);
 }
 
-// Connections to the same port are numbered by UCX on both sides. It gives us the next in turn, which may be one whose
-// HELLO is still to come, or none any more: it is ours from then on all the same.
-void peer_welcome(struct data_port *port, ucp_ep_h reply, const void *address, size_t length)
+// Where both sides connect at the same time there is one connection. Otherwise ours may have a number whose HELLO is still to
+// come, or none any more: all up to it are opened.
+void peer_welcome(struct data_port *port, const struct data_key *key, const void *address,
+                  size_t length)
 {
-    enum { TRIES = 64 };
+    enum { AHEAD = 64 };
     const ucp_address_t *inner;
-    if (port->ending || address_check(port->ucx, address, length, &inner, NULL))
+    uint64_t id;
+    if (port->ending || address_check(port->ucx, address, length, &id, &inner, NULL) ||
+        id != key->port)
         return;
-    for (int i = 0; i < TRIES && !peer_find(port, reply); i++) {
+    struct data_remote *remote = remote_find(port, id);
+    if (!remote || key->number >= remote->count + AHEAD)
+        return;
+    while (remote->count <= key->number) {
         struct data_peer *peer = peer_create(port, NULL);
         if (!peer)
             return;
-        if (open_endpoint(peer, inner) != UCS_OK) {
+        if (open_endpoint(peer, remote, inner) != UCS_OK) {
             peer_free(peer);
             return;
         }
     }
     sockets_accepted(&port->sockets);
+    struct data_peer *peer = peer_find(port, key);
+    if (peer && peer->connects)
+        peer_pair(peer);
+    else if (peer && message_send(peer, MESSAGE_WELCOME, NULL, 0, NULL, 0, NULL, NULL))
+        peer_set_state(peer, PEER_BROKEN);
+}
+
+void peer_pair(struct data_peer *peer)
+{
+    if (peer->is_ready)
+        return;
+    if (message_send(peer, MESSAGE_READY, NULL, 0, NULL, 0, NULL, NULL))
+        peer_set_state(peer, PEER_BROKEN);
+    else
+        peer_ready(peer);
+}
+
+void peer_ready(struct data_peer *peer)
+{
+    if (peer->is_ready || peer->state >= PEER_BROKEN)
+        return;
+    peer->is_ready = true;
+    message_send_held(peer);
 }
 
 dragon_err_t data_peer_connect(struct data_port *port, const void *address, size_t length,
                                void *arg, struct data_peer **peer_out, dragon_error_t *error)
 {
     const ucp_address_t *inner;
-    dragon_err_t err = address_check(port->ucx, address, length, &inner, error);
+    uint64_t id;
+    dragon_err_t err = address_check(port->ucx, address, length, &id, &inner, error);
     if (err)
         return err;
-    struct data_peer *peer = peer_create(port, arg);
+    struct data_remote *remote = remote_find(port, id);
+    struct data_peer *peer = remote ? peer_create(port, arg) : NULL;
     if (!peer)
         return err_set(error, DRAGON_ERR_NOMEM, "out of memory");
     sockets_before(&port->sockets);
-    ucs_status_t status = open_endpoint(peer, inner);
+    ucs_status_t status = open_endpoint(peer, remote, inner);
     sockets_after(&port->sockets);
     if (status != UCS_OK) {
         peer_free(peer);
         return err_set(error, data_err(status), "UCX cannot reach the other node: %s",
                        port->ucx->ucs_status_string(status));
     }
+    peer->connects = true;
     err = message_send(peer, MESSAGE_HELLO, NULL, 0, port->address.data, port->address.length, NULL,
                        NULL);
     if (err) {

@@ -5,9 +5,11 @@
 
 #include "net/data_internal.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/random.h>
 
 // What is set for UCX unless the environment says something about it.
 static const struct setting {
@@ -20,6 +22,8 @@ static const struct setting {
     {"TLS", NULL, "^shm", USUALLY},
     // A host that does not answer must not hold us up.
     {"TCP_CONN_NB", "CONN_NB", "y", USUALLY},
+    // A connection does without UCX's greetings until both sides know that it stands, see data_peer.c.
+    {"RESOLVE_REMOTE_EP_ID", NULL, "n", WITHOUT_RDMA},
     // Up to 256 KiB, and its header, a copy more is cheaper than to ask the receiver first, and a message arrives also when
     // its sender does something else. With RDMA UCX knows better.
     {"RNDV_THRESH", NULL, "264K", WITHOUT_RDMA},
@@ -52,7 +56,7 @@ static dragon_err_t make_address(struct data_port *port, dragon_error_t *error)
     if (status != UCS_OK)
         return err_set(error, data_err(status), "UCX gives no address: %s",
                        port->ucx->ucs_status_string(status));
-    bool is_made = address_make(&port->address, port->ucx, inner, length);
+    bool is_made = address_make(&port->address, port->ucx, port->id, inner, length);
     port->ucx->ucp_worker_release_address(port->worker, inner);
     return is_made ? DRAGON_OK : err_set(error, DRAGON_ERR_NOMEM, "out of memory");
 }
@@ -143,10 +147,16 @@ dragon_err_t data_port_create(const struct data_handler *handler, void *arg,
     if (!port)
         return err_set(error, DRAGON_ERR_NOMEM, "out of memory");
     port->ucx = ucx;
+    port->has_rdma = data_has_rdma();
     port->handler = *handler;
     port->handler_arg = arg;
     port->done_end = &port->done;
-    dragon_err_t err = open_ucx(port, error);
+    dragon_err_t err = DRAGON_OK;
+    if (getrandom(&port->id, sizeof port->id, 0) != sizeof port->id)
+        err =
+            err_set(error, DRAGON_ERR_SYS, "the system gives no random bytes: %s", strerror(errno));
+    if (!err)
+        err = open_ucx(port, error);
     if (!err)
         err = make_address(port, error);
     if (err) {
@@ -194,6 +204,7 @@ void data_port_destroy(struct data_port *port)
         peer_end(port->peers);
     if (port->context)
         port->ucx->ucp_cleanup(port->context);
+    peers_forget(port);
     requests_free(port);
     sockets_fini(&port->sockets);
     pack_fini(&port->address);
@@ -219,10 +230,21 @@ static unsigned settle_peers(struct data_port *port)
     return count;
 }
 
+static unsigned try_held(struct data_port *port)
+{
+    unsigned count = 0;
+    for (struct data_peer *peer = port->peers; peer; peer = peer->next)
+        if (peer->held && !peer->is_ready && peer->endpoint)
+            count += message_try_held(peer);
+    return count;
+}
+
 unsigned data_port_progress(struct data_port *port)
 {
     enum { TURNS_A_CHECK = 1 << 16 };
     unsigned count = port->ucx->ucp_worker_progress(port->worker);
+    if (port->held)
+        count += try_held(port);
     if (port->done) {
         requests_tell(port);
         count++;

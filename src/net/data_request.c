@@ -27,6 +27,8 @@ struct data_request *request_take(struct data_peer *peer)
     request->peer = peer;
     request->on_done = NULL;
     request->descriptor = NULL;
+    request->payload = NULL;
+    request->bytes = 0;
     request->copy = NULL;
     return request;
 }

@@ -200,6 +200,50 @@ Test(net_data_faults, killed_in_the_middle_of_messages)
     free(data);
 }
 
+// Killed while it connects, at any moment of that: who is connected to lives on, and hears of all whose messages it has seen.
+Test(net_data_faults, killed_while_it_connects)
+{
+    enum { ROUNDS = 100, STEP_US = 20 };
+    char path[] = "/tmp/data_faults.XXXXXX";
+    int fd = mkstemp(path), hold[ROUNDS][2], ready[2];
+    pid_t pids[ROUNDS];
+    char byte;
+    cr_assert(fd >= 0 && pipe(ready) == 0);
+    setenv("DATA_TEST_ADDRESS", path, 1);
+    for (size_t i = 0; i < ROUNDS; i++) {
+        cr_assert_eq(pipe(hold[i]), 0);
+        if ((pids[i] = fork()) == 0) {
+            close(hold[i][1]);
+            if (read(hold[i][0], &byte, 1) != 1)
+                _exit(1);
+            side_open(&b);
+            if (write(ready[1], "x", 1) != 1)
+                _exit(1);
+            run_asking();
+        }
+        close(hold[i][0]);
+    }
+    side_open(&a);
+    size_t length;
+    const void *address = data_port_address(a.port, &length);
+    cr_assert_eq(write(fd, address, length), (ssize_t)length);
+    for (size_t i = 0; i < ROUNDS; i++) {
+        cr_assert(write(hold[i][1], "x", 1) == 1 && read(ready[0], &byte, 1) == 1);
+        uint64_t end = time_now_ns() + i * STEP_US * 1000;
+        while (time_now_ns() < end)
+            data_port_progress(a.port);
+        kill(pids[i], SIGKILL);
+        waitpid(pids[i], NULL, 0);
+        turn_idly();
+        close(hold[i][1]);
+    }
+    cr_expect_leq(a.lost, ROUNDS);
+    turn_until(data_port_idle(a.port));
+    unlink(path);
+    close(fd);
+    side_close(&a);
+}
+
 // A child of the peer does not keep its connections open.
 static void start_a_child(struct side *side, struct data_peer *peer, struct data_message *message)
 {
