@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What is the same for all objects; the rest is done by the ring or by sync.
+// What is the same for all objects; the rest is done by the ring, the shard or sync.
 #include "config.h"
 
 #include "chan/queue.h"
 #include "chan/sync.h"
+#include "ddict/shard.h"
 
 static bool is_ring(uint32_t kind)
 {
@@ -13,6 +14,8 @@ static bool is_ring(uint32_t kind)
 
 size_t object_bytes(const struct object_spec *spec)
 {
+    if (spec->kind == OBJECT_SHARD)
+        return spec->initial >= SHARD_LEAST ? (size_t)spec->initial : 0;
     return is_ring(spec->kind) ? ring_bytes(spec) : sync_bytes(spec);
 }
 
@@ -20,6 +23,8 @@ void object_init(struct object *object, uint64_t id, const struct object_spec *s
 {
     if (is_ring(spec->kind))
         ring_init((struct ring *)object, id, spec);
+    else if (spec->kind == OBJECT_SHARD)
+        shard_init((struct shard *)object, id, (uint64_t)spec->initial);
     else
         sync_init(object, id, spec);
 }
@@ -28,6 +33,8 @@ bool object_check(const struct object *object, uint64_t id, enum object_kind kin
 {
     if (bytes < sizeof(*object) || object->id != id || object->kind != (uint32_t)kind)
         return false;
+    if (kind == OBJECT_SHARD)
+        return shard_check((const struct shard *)object, bytes);
     return is_ring(kind) ? ring_check((const struct ring *)object, bytes)
                          : sync_check(object, bytes);
 }
@@ -44,6 +51,10 @@ void object_destroy(struct object *object, struct space *space)
         ring_destroy((struct ring *)object, space);
         return;
     }
+    if (object->kind == OBJECT_SHARD) {
+        shard_destroy((struct shard *)object, space);
+        return;
+    }
     atomic_store(&object->state, OBJECT_DESTROYED);
     sync_wake(object, space);
 }
@@ -52,6 +63,8 @@ void object_recover(struct object *object, uint32_t dead, struct space *space)
 {
     if (is_ring(object->kind))
         ring_recover((struct ring *)object, dead, space);
+    else if (object->kind == OBJECT_SHARD)
+        shard_recover((struct shard *)object, dead, space);
     else
         sync_recover(object, dead);
 }

@@ -1,25 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What everything begins with that lives in shared memory and is used from all nodes: channels, locks and so on. The keeper of
+// What can be done with everything that lives in shared memory and is used from all nodes: channels, locks and so on. The keeper of
 // the home node makes it, knows who is attached, puts it right when one of them dies, and gives its memory back when it
 // was destroyed and nobody is attached any more.
 #ifndef CHAN_OBJECT_H
 #define CHAN_OBJECT_H
 
+#include "mem/object.h"
 #include "mem/space.h"
-
-enum object_state { OBJECT_OPEN = 1, OBJECT_CLOSED, OBJECT_DESTROYED };
-
-struct object {
-    uint64_t id;
-    uint32_t kind; // enum object_kind
-    _Atomic uint32_t state;
-};
-
-static inline uint32_t object_state(struct object *object)
-{
-    return atomic_load_explicit(&object->state, memory_order_acquire);
-}
 
 // For the keeper. How many bytes an object of that spec takes; 0: the spec makes no sense.
 size_t object_bytes(const struct object_spec *spec);

@@ -15,44 +15,67 @@ struct shard_key shard_key(const void *data, size_t bytes)
 
 // ---- life
 
-static uint32_t bins_for(uint64_t memory)
+static uint32_t bins_for(uint64_t bytes)
 {
     uint32_t bins = SHARD_BINS_LEAST;
-    while (bins < SHARD_BINS_MOST && (uint64_t)bins * SHARD_BYTES_A_BIN < memory)
+    while (bins < SHARD_BINS_MOST && (uint64_t)bins * SHARD_BYTES_A_BIN < bytes)
         bins *= 2;
     return bins;
 }
 
-size_t shard_bytes(uint64_t memory)
+static size_t heap_from(uint64_t bytes)
 {
-    return sizeof(struct shard) + bins_for(memory) * sizeof(struct bin);
+    size_t bins = sizeof(struct shard) + bins_for(bytes) * sizeof(struct bin);
+    return (bins + HEAP_PAGE - 1) / HEAP_PAGE * HEAP_PAGE;
 }
 
-void shard_init(struct shard *shard, uint64_t id, uint64_t memory)
+void shard_init(struct shard *shard, uint64_t id, uint64_t bytes)
 {
+    struct heap heap;
+    size_t from = heap_from(bytes);
     shard->object.id = id;
-    shard->bins = bins_for(memory);
+    shard->object.kind = OBJECT_SHARD;
+    shard->bytes = bytes;
+    shard->bins = bins_for(bytes);
     for (uint32_t i = 0; i < SHARD_WAITSETS; i++)
         waitset_init(&shard->keys[i]);
     waitset_init(&shard->space);
+    heap_init(&heap, (uint8_t *)shard + from, bytes - from);
     atomic_store(&shard->object.state, OBJECT_OPEN);
 }
 
 bool shard_check(const struct shard *shard, size_t bytes)
 {
-    return bytes >= sizeof *shard && shard->bins >= SHARD_BINS_LEAST &&
-           shard->bins <= SHARD_BINS_MOST && !(shard->bins & (shard->bins - 1)) &&
-           bytes >= sizeof *shard + shard->bins * sizeof(struct bin);
+    return bytes >= SHARD_LEAST && shard->bytes == bytes && shard->bins == bins_for(bytes);
 }
 
-void shard_recover(struct shard_view *view, uint32_t dead)
+bool shard_open(struct shard_view *view, struct shard *shard, struct space *space)
 {
-    pins_recover(view, dead);
-    for (uint32_t i = 0; i < view->shard->bins; i++)
-        bin_recover(view, &view->shard->bin[i], dead);
+    size_t from = heap_from(shard->bytes);
+    *view = (struct shard_view){.shard = shard, .space = space, .slot = space->slot};
+    return heap_attach(&view->heap, (uint8_t *)shard + from, shard->bytes - from);
+}
+
+void shard_destroy(struct shard *shard, struct space *space)
+{
+    atomic_store(&shard->object.state, OBJECT_DESTROYED);
     for (uint32_t i = 0; i < SHARD_WAITSETS; i++)
-        waitset_leave(&view->shard->keys[i], dead);
-    waitset_leave(&view->shard->space, dead);
+        space_wake_all(space, &shard->keys[i]);
+    space_wake_all(space, &shard->space);
+}
+
+void shard_recover(struct shard *shard, uint32_t dead, struct space *space)
+{
+    struct shard_view view;
+    if (!shard_open(&view, shard, space))
+        return;
+    pins_recover(&view, dead);
+    for (uint32_t i = 0; i < shard->bins; i++)
+        bin_recover(&view, &shard->bin[i], dead);
+    for (uint32_t i = 0; i < SHARD_WAITSETS; i++)
+        waitset_leave(&shard->keys[i], dead);
+    waitset_leave(&shard->space, dead);
+    heap_recover(&view.heap, dead);
 }
 
 // Whoever is changing a bin finishes: afterwards nothing changes any more.
@@ -113,7 +136,7 @@ void shard_stats(struct shard_view *view, struct shard_stats *stats_out)
 {
     struct shard *shard = view->shard;
     *stats_out = (struct shard_stats){.keys = shard_length(view)};
-    heap_stats(view->heap, &stats_out->heap);
+    heap_stats(&view->heap, &stats_out->heap);
     for (uint32_t i = 0; i < SHARD_COUNTERS; i++)
         for (uint32_t k = 0; k < SHARD_COUNTS; k++)
             stats_out->counts[k] +=

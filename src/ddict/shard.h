@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Shard: the pairs of one manager of a dictionary, in a segment of their own that every process of the node maps. Processes of the
-// node read and write it in place; the manager does so for processes of other nodes, and the shard ends with it.
+// Shard: the pairs of one manager of a dictionary, with a heap of its own, in one block that every process of the node maps.
+// Processes of the node read and write it in place; the manager does so for processes of other nodes, and the shard ends with it.
 //
-//     bins:   a lock, a version, and the table of the pairs whose hash leads there
+//     shard:  | struct shard, bins | heap: tables and entries ... |
+//
+//     bin:    a lock, a version, and the table of the pairs whose hash leads there
 //     table:  hash and offset of an entry; open addressing; grown by making another one
-//     entry:  key and value in one block of the segment's heap, never changed once it is in a table (but for numbers and what is
-//             appended behind its end)
+//     entry:  key and value in one block of the heap, never changed once it is in a table (but for numbers and what is appended
+//             behind its end)
 //
 // Writing takes the lock of one bin, with everything prepared before: the change itself is one store. Reading takes no
 // lock: it copies and then looks whether the version of the bin is still the same, which grows before anything is given
-// back; what it copied otherwise was memory of the segment all the same, and it begins again. Large values, and readers whose
+// back; what it copied otherwise was memory of the heap all the same, and it begins again. Large values, and readers whose
 // luck is bad, pin the entry instead: a pinned one that is taken out of its table is given back by the last who unpins it.
 //
 // Whoever dies leaves at most a locked bin, blocks and pins: shard_recover finishes or undoes what was begun, from what the
@@ -18,7 +20,8 @@
 #ifndef DDICT_SHARD_H
 #define DDICT_SHARD_H
 
-#include "chan/object.h"
+#include "mem/object.h"
+#include "mem/space.h"
 
 enum {
     SHARD_BINS_LEAST = 16,
@@ -70,11 +73,11 @@ struct counters {
 
 struct shard {
     struct object object;
+    uint64_t bytes; // of all
     uint32_t bins;  // a power of two
-    uint32_t index; // which manager's
     _Atomic uint32_t frozen;
     _Atomic uint32_t pins_left; // by the dead
-    uint8_t room[28];
+    uint8_t room[24];
     struct counters counters[SHARD_COUNTERS];
     struct waitset keys[SHARD_WAITSETS]; // who waits for a key
     struct waitset space;                // who waits for memory
@@ -84,10 +87,10 @@ struct shard {
 
 // What one process has of a shard.
 struct shard_view {
-    struct shard *shard;
-    struct heap *heap;   // our view of its segment
+    struct shard *shard; // borrowed
     struct space *space; // borrowed: bells
     uint32_t slot;       // in whose name
+    struct heap heap;
 };
 
 struct shard_key {
@@ -97,13 +100,17 @@ struct shard_key {
 };
 struct shard_key shard_key(const void *data, size_t bytes);
 
-// ---- life, for the keeper and the manager
+// ---- life
 
-size_t shard_bytes(uint64_t memory); // of the shard itself, for a segment of that size
-void shard_init(struct shard *shard, uint64_t id, uint64_t memory);
-bool shard_check(const struct shard *shard, size_t bytes);
+// For the keeper. Of `bytes` in all, in zeroed memory.
+enum { SHARD_LEAST = 1 << 20 };
+void shard_init(struct shard *shard, uint64_t id, uint64_t bytes);
+bool shard_check(const struct shard *shard, size_t bytes); // what is there is a shard of that size
+void shard_destroy(struct shard *shard, struct space *space);
 // The slot's process is gone: see object_recover.
-void shard_recover(struct shard_view *view, uint32_t dead);
+void shard_recover(struct shard *shard, uint32_t dead, struct space *space);
+// False: what is mapped there is damaged.
+bool shard_open(struct shard_view *view, struct shard *shard, struct space *space);
 
 // ---- reading. NOT_FOUND. Never waits for anybody.
 

@@ -84,7 +84,7 @@ static size_t table_bytes(uint32_t places)
 
 struct table *bin_table(struct shard_view *view, struct bin *bin)
 {
-    const struct heap *heap = view->heap;
+    const struct heap *heap = &view->heap;
     uint64_t offset = atomic_load_explicit(&bin->table, memory_order_acquire);
     size_t limit = heap->first + (size_t)heap->pages * HEAP_PAGE;
     if (offset < heap->first || offset >= limit || offset % HEAP_ALIGN)
@@ -97,8 +97,8 @@ static uint32_t places_of(struct shard_view *view, const struct table *table)
 {
     uint32_t places =
         atomic_load_explicit((const _Atomic uint32_t *)&table->places, memory_order_relaxed);
-    size_t limit = view->heap->first + (size_t)view->heap->pages * HEAP_PAGE;
-    size_t room = limit - (size_t)((const uint8_t *)table - view->heap->base);
+    size_t limit = view->heap.first + (size_t)view->heap.pages * HEAP_PAGE;
+    size_t room = limit - (size_t)((const uint8_t *)table - view->heap.base);
     bool is_good = places && !(places & (places - 1)) && table_bytes(places) <= room;
     return is_good ? places : 0;
 }
@@ -137,7 +137,7 @@ struct place *bin_find(struct shard_view *view, struct bin *bin, const struct sh
 
 static uint64_t offset_of(struct shard_view *view, const void *data)
 {
-    return (uint64_t)((const uint8_t *)data - view->heap->base);
+    return (uint64_t)((const uint8_t *)data - view->heap.base);
 }
 
 // What was taken out is ours, unless it is pinned: then it is given back by who unpins it last.
@@ -147,7 +147,7 @@ static uint64_t retire(struct shard_view *view, struct bin *bin, uint64_t stale)
     if (bin->pins && pin_is_on(view, stale)) {
         atomic_store(&entry_at(view, stale)->out, 1);
         stale = 0;
-    } else if (!heap_give(view->heap, stale, SHARD_STORED, view->slot)) {
+    } else if (!heap_give(&view->heap, stale, SHARD_STORED, view->slot)) {
         stale = 0; // a damaged shard: the block is lost, nothing else
     }
     atomic_store_explicit(&bin->stale, 0, memory_order_release);
@@ -161,7 +161,7 @@ uint64_t bin_put(struct shard_view *view, struct bin *bin, struct place *place, 
     bool is_new = stale == PLACE_FREE || stale == PLACE_LEFT;
     atomic_store_explicit(&bin->fresh, fresh, memory_order_release);
     atomic_store_explicit(&bin->stale, is_new ? 0 : stale, memory_order_release);
-    heap_give(view->heap, fresh, view->slot, SHARD_STORED);
+    heap_give(&view->heap, fresh, view->slot, SHARD_STORED);
     if (is_new)
         place->hash = hash;
     atomic_store(&place->entry, fresh);
@@ -210,26 +210,26 @@ static dragon_err_t replace_table(struct shard_view *view, struct bin *bin, stru
     uint32_t places = TABLE_LEAST;
     while (places < bin->keys * 2 + 2)
         places *= 2;
-    uint64_t fresh = heap_alloc(view->heap, table_bytes(places), view->slot);
+    uint64_t fresh = heap_alloc(&view->heap, table_bytes(places), view->slot);
     if (!fresh)
         return DRAGON_ERR_FULL;
-    struct table *table = (struct table *)(view->heap->base + fresh);
+    struct table *table = (struct table *)(view->heap.base + fresh);
     memset(table, 0, table_bytes(places));
     table->places = places;
     fill_table(table, old);
     uint64_t stale = old ? offset_of(view, old) : 0;
     atomic_store_explicit(&bin->fresh_table, fresh, memory_order_release);
     atomic_store_explicit(&bin->stale_table, stale, memory_order_release);
-    heap_give(view->heap, fresh, view->slot, SHARD_STORED);
+    heap_give(&view->heap, fresh, view->slot, SHARD_STORED);
     atomic_store(&bin->table, fresh);
     bin->used = bin->keys;
     atomic_store_explicit(&bin->fresh_table, 0, memory_order_release);
     atomic_fetch_add(&bin->version, 1);
     // Ours first: what is free may be somebody else's before we have said that it is no concern of this bin any more.
-    bool is_ours = stale && heap_give(view->heap, stale, SHARD_STORED, view->slot);
+    bool is_ours = stale && heap_give(&view->heap, stale, SHARD_STORED, view->slot);
     atomic_store_explicit(&bin->stale_table, 0, memory_order_release);
     if (is_ours)
-        heap_free(view->heap, stale, view->slot);
+        heap_free(&view->heap, stale, view->slot);
     return DRAGON_OK;
 }
 
@@ -278,17 +278,17 @@ void bin_recover(struct shard_view *view, struct bin *bin, uint32_t dead)
     uint64_t stale_table = atomic_load(&bin->stale_table);
     atomic_fetch_add(&bin->version, 1);
     if (fresh && !is_in_table(table, fresh))
-        heap_free(view->heap, fresh, SHARD_STORED);
+        heap_free(&view->heap, fresh, SHARD_STORED);
     if (stale && !is_in_table(table, stale)) {
         if (pin_is_on(view, stale))
             atomic_store(&entry_at(view, stale)->out, 1);
         else
-            heap_free(view->heap, stale, SHARD_STORED);
+            heap_free(&view->heap, stale, SHARD_STORED);
     }
     if (fresh_table && fresh_table != atomic_load(&bin->table))
-        heap_free(view->heap, fresh_table, SHARD_STORED);
+        heap_free(&view->heap, fresh_table, SHARD_STORED);
     if (stale_table && stale_table != atomic_load(&bin->table))
-        heap_free(view->heap, stale_table, SHARD_STORED);
+        heap_free(&view->heap, stale_table, SHARD_STORED);
     count_again(bin, table);
     bin->pins = pins_count(view, bin);
     atomic_store(&bin->fresh, 0);

@@ -46,17 +46,17 @@ static inline struct bin *bin_of(struct shard_view *view, uint64_t hash)
 // NULL: there is no such block.
 static inline struct entry *entry_at(struct shard_view *view, uint64_t offset)
 {
-    size_t limit = view->heap->first + (size_t)view->heap->pages * HEAP_PAGE;
-    if (offset < view->heap->first || offset >= limit || offset % HEAP_ALIGN)
+    size_t limit = view->heap.first + (size_t)view->heap.pages * HEAP_PAGE;
+    if (offset < view->heap.first || offset >= limit || offset % HEAP_ALIGN)
         return NULL;
-    return (struct entry *)(view->heap->base + offset);
+    return (struct entry *)(view->heap.base + offset);
 }
 
 // Whether what the entry says of itself lies in the segment: it may be reused while we read it.
 static inline bool entry_fits(struct shard_view *view, uint64_t offset, uint32_t key_bytes,
                               uint32_t value_at, uint64_t value_bytes)
 {
-    size_t limit = view->heap->first + (size_t)view->heap->pages * HEAP_PAGE;
+    size_t limit = view->heap.first + (size_t)view->heap.pages * HEAP_PAGE;
     size_t room = limit - offset;
     return sizeof(struct entry) + (size_t)key_bytes <= value_at && value_at <= room &&
            value_bytes <= room - value_at;

@@ -50,7 +50,7 @@ static void set_pin(struct shard_view *view, struct bin *bin, struct pin *pin, s
                     struct pinned *pinned_out)
 {
     bin->pins++;
-    atomic_store(&pin->entry, (uint64_t)((uint8_t *)entry - view->heap->base));
+    atomic_store(&pin->entry, (uint64_t)((uint8_t *)entry - view->heap.base));
     *pinned_out = (struct pinned){
         .data = entry_value(entry), .bytes = atomic_load(&entry->value_bytes), .pin = pin};
 }
@@ -116,7 +116,7 @@ static dragon_err_t release(struct shard_view *view, struct pin *pin)
     bin->pins--;
     pin_drop(pin);
     if (is_out && !pin_is_on(view, offset))
-        is_ours = heap_give(view->heap, offset, SHARD_STORED, view->slot);
+        is_ours = heap_give(&view->heap, offset, SHARD_STORED, view->slot);
     atomic_store_explicit(&bin->stale, 0, memory_order_release);
     bin_unlock(bin);
     if (is_ours)

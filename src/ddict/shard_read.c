@@ -33,7 +33,7 @@ static enum seen look(struct shard_view *view, struct bin *bin, const struct sha
     struct entry *entry;
     if (!bin_find(view, bin, key, &entry))
         return is_same(bin, version) ? SEEN_NOTHING : SEEN_CHANGED;
-    uint64_t offset = (uint64_t)((uint8_t *)entry - view->heap->base);
+    uint64_t offset = (uint64_t)((uint8_t *)entry - view->heap.base);
     uint32_t value_at = entry->value_at;
     uint64_t bytes = atomic_load_explicit(&entry->value_bytes, memory_order_acquire);
     if (value_at % ENTRY_ALIGN || !entry_fits(view, offset, (uint32_t)key->bytes, value_at, bytes))

@@ -19,10 +19,10 @@ dragon_err_t shard_prepare(struct shard_view *view, const struct shard_key *key,
     size_t value_at = value_offset(key->bytes, value_bytes);
     if (key->bytes > SHARD_KEY_MOST || value_bytes > SIZE_MAX / 2)
         return DRAGON_ERR_TOO_BIG;
-    uint64_t offset = heap_alloc(view->heap, value_at + value_bytes, view->slot);
+    uint64_t offset = heap_alloc(&view->heap, value_at + value_bytes, view->slot);
     if (!offset && atomic_load(&view->shard->pins_left)) {
         pins_sweep(view);
-        offset = heap_alloc(view->heap, value_at + value_bytes, view->slot);
+        offset = heap_alloc(&view->heap, value_at + value_bytes, view->slot);
     }
     if (!offset) {
         shard_counted(view, COUNT_FULL);
@@ -42,7 +42,7 @@ dragon_err_t shard_prepare(struct shard_view *view, const struct shard_key *key,
 
 void shard_give_back(struct shard_view *view, uint64_t block)
 {
-    heap_free(view->heap, block, view->slot);
+    heap_free(&view->heap, block, view->slot);
     if (waitset_any(&view->shard->space))
         space_wake_all(view->space, &view->shard->space);
 }
@@ -216,8 +216,8 @@ static dragon_err_t append(struct change *change, const void *data, size_t bytes
         return DRAGON_ERR_TOO_BIG;
     *bytes_out = old + bytes;
     if (entry) {
-        uint64_t offset = (uint64_t)((uint8_t *)entry - change->view->heap->base);
-        size_t block = heap_block_bytes(change->view->heap, offset);
+        uint64_t offset = (uint64_t)((uint8_t *)entry - change->view->heap.base);
+        size_t block = heap_block_bytes(&change->view->heap, offset);
         // A value of eight bytes is changed as a whole.
         if (entry->value_at + old + bytes <= block && old + bytes != sizeof(uint64_t)) {
             memcpy(entry_value(entry) + old, data, bytes);

@@ -17,7 +17,7 @@ const char *const keeper_message_names[KC_ANSWER + 1] = {
 const char *const object_kind_names[OBJECT_KINDS] = {
     [OBJECT_NONE] = "none",  [OBJECT_CHANNEL] = "channel",     [OBJECT_QUEUE] = "queue",
     [OBJECT_LOCK] = "lock",  [OBJECT_SEMAPHORE] = "semaphore", [OBJECT_BARRIER] = "barrier",
-    [OBJECT_FLAG] = "event", [OBJECT_VALUE] = "value",
+    [OBJECT_FLAG] = "event", [OBJECT_VALUE] = "value", [OBJECT_SHARD] = "shard",
 };
 
 static int64_t unpack_i64(struct unpack *unpack)

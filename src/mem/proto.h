@@ -69,6 +69,7 @@ enum object_kind {
     OBJECT_BARRIER,
     OBJECT_FLAG, // dragon_event_flag_t
     OBJECT_VALUE,
+    OBJECT_SHARD, // of a dictionary
     OBJECT_KINDS,
 };
 extern const char *const keeper_message_names[KC_ANSWER + 1];
@@ -89,7 +90,7 @@ struct object_spec {
     uint32_t
         capacity; // channel, queue: messages; barrier: parties; value: numbers; semaphore: most
     uint32_t inline_bytes; // channel, queue
-    int64_t initial;       // semaphore, value
+    int64_t initial;       // semaphore, value; shard: bytes in all
 };
 void object_spec_pack(struct pack *pack, const struct object_spec *spec);
 bool object_spec_unpack(struct unpack *unpack, struct object_spec *spec_out); // and makes sense

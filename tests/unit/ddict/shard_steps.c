@@ -7,7 +7,7 @@
 
 #include "shard_world.h"
 
-enum { DEAD = 12, MEMORY = 192 << 10 };
+enum { DEAD = 12, MEMORY = SHARD_LEAST };
 
 static struct shard_world *world;
 
@@ -34,9 +34,8 @@ static void stepped(struct shard_world *child, void *arg)
 // What a keeper would do if it died here, and what the others see then.
 static int stage_here(const struct scene *scene, const struct shard_world *original, uint64_t steps)
 {
-    memcpy(world->base, original->base, world->bytes);
-    shard_recover(&world->view, DEAD);
-    heap_recover(&world->heap, DEAD);
+    memcpy(world->shard, original->shard, world->bytes);
+    shard_recover(world->shard, DEAD, world->space);
     pins_sweep(&world->view);
     int stage = scene->after();
     cr_assert_str_eq(get_text(world, "witness"), "lives");

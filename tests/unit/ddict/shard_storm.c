@@ -6,7 +6,7 @@
 
 #include "shard_world.h"
 
-enum { WORKERS = 4, KEYS = 24, TURNS = 30000, KILLS = 150, VALUE_MOST = 6000, FIRST = US + 1 };
+enum { WORKERS = 4, KEYS = 24, TURNS = 30000, KILLS = 150, VALUE_MOST = 60000, FIRST = US + 1 };
 
 static struct shard_world *world;
 
@@ -116,7 +116,7 @@ static void work(struct shard_world *it, void *arg)
 
 static void begin(void)
 {
-    world = shard_world_create(256 << 10);
+    world = shard_world_create(SHARD_LEAST);
     sky = fake_shared_memory(sizeof *sky);
 }
 

@@ -20,10 +20,8 @@ enum { US = SLOT_FIRST };
 
 struct shard_world {
     struct fake_keeper *keeper;
-    void *base;
+    struct shard *shard; // in shared memory
     size_t bytes;
-    uint64_t at; // the shard
-    struct heap heap;
     struct space *space;
     struct shard_view view;
 };
@@ -31,11 +29,7 @@ struct shard_world {
 static inline void shard_world_view(struct shard_world *world, uint32_t slot)
 {
     world->space = fake_space(world->keeper, slot);
-    cr_assert(heap_attach(&world->heap, world->base, world->bytes));
-    world->view = (struct shard_view){.shard = (struct shard *)((uint8_t *)world->base + world->at),
-                                      .heap = &world->heap,
-                                      .space = world->space,
-                                      .slot = slot};
+    cr_assert(shard_open(&world->view, world->shard, world->space));
 }
 
 static inline struct shard_world *shard_world_create(size_t bytes)
@@ -43,13 +37,10 @@ static inline struct shard_world *shard_world_create(size_t bytes)
     struct shard_world *world = calloc(1, sizeof *world);
     world->keeper = fake_keeper_create(1, 1 << 20);
     world->bytes = bytes;
-    world->base = fake_shared_memory(bytes);
-    cr_assert(heap_init(&world->heap, world->base, bytes));
-    world->at = heap_alloc(&world->heap, shard_bytes(bytes), SLOT_KEEPER);
-    cr_assert(world->at);
+    world->shard = fake_shared_memory(bytes);
+    shard_init(world->shard, 77, bytes);
+    cr_assert(shard_check(world->shard, bytes));
     shard_world_view(world, US);
-    shard_init(world->view.shard, 77, bytes);
-    cr_assert(shard_check(world->view.shard, shard_bytes(bytes)));
     return world;
 }
 
@@ -57,7 +48,7 @@ static inline void shard_world_destroy(struct shard_world *world)
 {
     space_detach(world->space);
     fake_keeper_destroy(world->keeper);
-    munmap(world->base, world->bytes);
+    munmap(world->shard, world->bytes);
     free(world);
 }
 
@@ -79,22 +70,21 @@ static inline pid_t shard_world_child(struct shard_world *world, uint32_t slot,
 // The slot's process is gone: what the keeper does.
 static inline void shard_world_recover(struct shard_world *world, uint32_t slot)
 {
-    shard_recover(&world->view, slot);
-    heap_recover(&world->heap, slot);
+    shard_recover(world->shard, slot, world->space);
     fake_keeper_recover(world->keeper, world->space, slot);
 }
 
 static inline uint64_t shard_world_blocks(struct shard_world *world)
 {
     struct heap_stats stats;
-    heap_stats(&world->heap, &stats);
+    heap_stats(&world->view.heap, &stats);
     return stats.blocks;
 }
 
-// What there ought to be: the shard, its tables and its pairs.
+// What there ought to be: tables and pairs.
 static inline uint64_t shard_world_expected(struct shard_world *world)
 {
-    uint64_t blocks = 1;
+    uint64_t blocks = 0;
     for (uint32_t i = 0; i < world->view.shard->bins; i++) {
         struct bin *bin = &world->view.shard->bin[i];
         blocks += (atomic_load(&bin->table) != 0) + bin->keys;
