@@ -311,7 +311,6 @@ struct keeper {
 
     // made with the first session that says hello
     uint8_t *packet; // owned: what is read
-    int board_fd;
     struct board *board;
     struct space *space;     // the keeper's own, with SLOT_KEEPER
     struct keep_slot *slots; // owned

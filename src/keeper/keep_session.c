@@ -111,7 +111,8 @@ static void welcome(struct keep_session *session)
     pack_u32(&body, session->slot);
     pack_bytes(&body, keeper->options.key, KEEPER_KEY);
     pack_str(&body, keeper->options.runtime);
-    answer(session, 0, DRAGON_OK, "", &body, (int[]){keeper->board_fd, session->bell_fd}, 2);
+    answer(session, 0, DRAGON_OK, "", &body, (int[]){keeper->options.board_fd, session->bell_fd},
+           2);
 }
 
 // A process takes three of the agent's; the last ones are for others than processes.

@@ -23,6 +23,7 @@ struct keeper_options {
     struct loop *loop;             // borrowed, as all here
     struct tree *tree;             //
     struct children *children;     // for dragon-transport
+    int board_fd;                  // of board_memory
     const char *run_dir;           // where the socket goes
     const char *runtime;           // its name
     const char *transport_program; // NULL: not found

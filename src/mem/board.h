@@ -62,6 +62,9 @@ static inline size_t board_bytes(void)
 
 // In zeroed memory.
 void board_init(struct board *board, uint32_t node);
+// The memory for one: a memfd, empty as yet; -1 with errno. The keeper opens it when a process first wants one: it reserves it, so that nobody's touch ends in SIGBUS, and seals it, so that nobody can cut it off.
+int board_memory(void);
+struct board *board_open(int fd, uint32_t node); // NULL with errno
 // What came from elsewhere is a board of ours.
 bool board_check(const struct board *board, size_t bytes);
 
@@ -69,6 +72,9 @@ static inline struct slot *board_slot(struct board *board, uint32_t slot)
 {
     return &board->slots[slot & (BOARD_SLOTS - 1)];
 }
+
+// For who outlives the keeper: tells all who wait, and whoever will. Nothing, when it was never opened.
+void board_end(int fd);
 
 // ---- sleeping
 //
