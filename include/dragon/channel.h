@@ -129,7 +129,8 @@ DRAGON_API dragon_err_t dragon_channel_attach(dragon_runtime_t *runtime, const c
                                               dragon_channel_t **channel_out,
                                               dragon_error_t *error);
 
-/* The same by a name, waiting for it to be published. TIMEOUT (AGAIN with 0): nobody did. */
+/* The same by the name under which the descriptor was published (name.h), waiting for that. TIMEOUT (AGAIN with 0): nobody
+ * did. INVAL: the name stands for something else. */
 DRAGON_API dragon_err_t dragon_channel_find(dragon_runtime_t *runtime, const char *name,
                                             int timeout_ms, dragon_channel_t **channel_out,
                                             dragon_error_t *error);

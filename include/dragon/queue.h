@@ -25,13 +25,16 @@ extern "C" {
 
 typedef struct dragon_queue dragon_queue_t;
 
-/* spec NULL: with the defaults of a channel. Errors as of dragon_channel_create and _attach; INVAL: with
- * single_receiver. */
+/* spec NULL: with the defaults of a channel. Errors as of dragon_channel_create, _attach and _find; INVAL:
+ * with single_receiver. */
 DRAGON_API dragon_err_t dragon_queue_create(dragon_runtime_t *runtime,
                                             const dragon_channel_spec_t *spec,
                                             dragon_queue_t **queue_out, dragon_error_t *error);
 DRAGON_API dragon_err_t dragon_queue_attach(dragon_runtime_t *runtime, const char *descriptor,
                                             dragon_queue_t **queue_out, dragon_error_t *error);
+DRAGON_API dragon_err_t dragon_queue_find(dragon_runtime_t *runtime, const char *name,
+                                          int timeout_ms, dragon_queue_t **queue_out,
+                                          dragon_error_t *error);
 /* As dragon_channel_detach; values that this handle got and that are not done are lost. NULL is fine. */
 DRAGON_API dragon_err_t dragon_queue_detach(dragon_queue_t *queue);
 /* Nothing can be put any more (CLOSED); what is in it can be got. */

@@ -142,7 +142,10 @@ dragon_err_t dragon_channel_find(dragon_runtime_t *runtime, const char *name, in
                                  dragon_channel_t **channel_out, dragon_error_t *error)
 {
     char *descriptor;
-    dragon_err_t err = dragon_name_find(runtime, name, timeout_ms, &descriptor, error);
+    if (!channel_out)
+        return err_set(error, DRAGON_ERR_INVAL, "there is nowhere to put the handle");
+    dragon_err_t err =
+        name_find_object(runtime, name, OBJECT_CHANNEL, timeout_ms, &descriptor, error);
     if (err != DRAGON_OK)
         return err;
     err = dragon_channel_attach(runtime, descriptor, channel_out, error);

@@ -86,6 +86,27 @@ dragon_err_t dragon_name_find(dragon_runtime_t *runtime, const char *name, int t
     return DRAGON_OK;
 }
 
+dragon_err_t name_find_object(struct dragon_runtime *runtime, const char *name,
+                              enum object_kind kind, int timeout_ms, char **descriptor_out,
+                              dragon_error_t *error)
+{
+    uint64_t numbers[OBJECT_NUMBERS];
+    const char *what = object_kind_names[kind];
+    char *text;
+    dragon_err_t err = dragon_name_find(runtime, name, timeout_ms, &text, error);
+    if (err != DRAGON_OK)
+        return err;
+    if (descriptor_read(text, what, runtime->name, numbers, OBJECT_NUMBERS, NULL) ==
+        DRAGON_ERR_INVAL) {
+        err_set(error, DRAGON_ERR_INVAL, "the name \"%s\" stands for no %s: %.100s", name, what,
+                text);
+        free(text);
+        return DRAGON_ERR_INVAL;
+    }
+    *descriptor_out = text;
+    return DRAGON_OK;
+}
+
 dragon_err_t dragon_name_withdraw(dragon_runtime_t *runtime, const char *name,
                                   dragon_error_t *error)
 {

@@ -77,6 +77,11 @@ dragon_err_t handle_end(struct handle *handle,
 dragon_err_t handle_stat(struct handle *handle, struct object_stat *stat_out,
                          dragon_error_t *error);
 
+// name.c: the descriptor that a name stands for, which the caller frees. INVAL: it is of something else.
+dragon_err_t name_find_object(struct dragon_runtime *runtime, const char *name,
+                              enum object_kind kind, int timeout_ms, char **descriptor_out,
+                              dragon_error_t *error);
+
 // The far object, connecting if need be.
 dragon_err_t handle_far(struct handle *handle, struct far_object **far_out);
 
