@@ -71,6 +71,12 @@ DRAGON_API const char *dragon_runtime_path(const dragon_runtime_t *runtime);
 /* A text that no other runtime has, the same on all its nodes. Valid until detach. */
 DRAGON_API const char *dragon_runtime_identity(const dragon_runtime_t *runtime);
 
+/* Why this process could not reach another node with a channel or the like, the latest time that a call without a
+ * dragon_error_t failed for that (UNSUPPORTED, LAUNCH, PEER and so on): what failed, on which host, and what to try.
+ * "" when none did, or a connection was made since. Valid until the next call with the handle or an object made
+ * through it. NULL is fine. */
+DRAGON_API const char *dragon_runtime_network_error(const dragon_runtime_t *runtime);
+
 /* How much of the allocation's time is left, in milliseconds, 0 when it is over: as the batch system told the
  * first node in SLURM_JOB_END_TIME, or dragon-run was told with --walltime.
  *

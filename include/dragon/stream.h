@@ -37,7 +37,7 @@ DRAGON_API dragon_err_t dragon_stream_open(dragon_channel_t *channel, uint64_t t
                                            dragon_stream_t **stream_out, int timeout_ms,
                                            dragon_error_t *error);
 
-/* Waits for a stream that somebody opened. tag_out may be NULL. PROTO: what was received is no stream. */
+/* Waits for a stream that somebody opened. tag_out may be NULL. PROTO: what was received is a message, and no stream; it is dropped. */
 DRAGON_API dragon_err_t dragon_stream_accept(dragon_channel_t *channel,
                                              dragon_stream_t **stream_out, uint64_t *tag_out,
                                              int timeout_ms, dragon_error_t *error);

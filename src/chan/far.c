@@ -84,6 +84,11 @@ dragon_err_t far_create(struct waiter *waiter, struct far **far_out, dragon_erro
     return DRAGON_OK;
 }
 
+void far_explain(struct far *far, dragon_error_t *why)
+{
+    far->why = why;
+}
+
 void far_destroy(struct far *far)
 {
     if (!far)

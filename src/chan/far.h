@@ -18,6 +18,8 @@ struct far_object;
 
 // Also makes `waiter->port`. UNSUPPORTED: no network library, or no network; the text says what to install.
 dragon_err_t far_create(struct waiter *waiter, struct far **far_out, dragon_error_t *error);
+// From now on `why` is told of each connection that fails in a call that has no room for a text.
+void far_explain(struct far *far, dragon_error_t *why);
 void far_destroy(struct far *far); // NULL is fine
 struct serve *far_serve(
     struct far *far); // for single receivers, made when first asked for; NULL: out of memory

@@ -89,7 +89,7 @@ static bool is_done(void *arg)
 
 static dragon_err_t request_start(struct far_object *object, struct far_request *request)
 {
-    dragon_err_t err = far_home(object, NULL);
+    dragon_err_t err = far_home(object, object->far->why);
     if (err != DRAGON_OK)
         return err;
     request->far = object->far;

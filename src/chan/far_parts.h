@@ -101,7 +101,8 @@ struct far {
     struct serve *serve;                    // owned; NULL: we serve nothing
     struct far_copy *spare[FAR_COPY_KINDS]; // owned
     size_t spare_bytes;
-    uint32_t copies; // that the network has
+    uint32_t copies;     // that the network has
+    dragon_error_t *why; // borrowed; NULL: nobody wants to know why a connection failed
 };
 
 // ---- far.c

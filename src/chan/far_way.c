@@ -196,5 +196,5 @@ dragon_err_t far_send_way(struct far_object *object, bool large, const struct fa
     if (err != DRAGON_OK)
         return err;
     *way_out = direct->used && !large ? direct : home;
-    return *way_out == direct ? DRAGON_OK : far_home(object, NULL);
+    return *way_out == direct ? DRAGON_OK : far_home(object, object->far->why);
 }

@@ -13,7 +13,9 @@
 struct shared {
     struct space *space;
     struct waiter waiter;
-    struct far *far;             // NULL: not needed yet
+    struct far *far; // NULL: not needed yet
+    dragon_error_t
+        why; // of the latest connection that failed; DRAGON_OK: none, or one was made since
     uint32_t handles;            // that use it
     bool abandoned;              // the runtime handle is gone: the last of them ends it
     uint32_t forks;              // shared_forks when it was made
@@ -33,6 +35,8 @@ static inline bool shared_is_ours(const struct shared *shared)
 dragon_err_t shared_get(struct dragon_runtime *runtime, struct shared **shared_out,
                         dragon_error_t *error);
 dragon_err_t shared_far(struct shared *shared, struct far **far_out, dragon_error_t *error);
+// A text for an error of a call that may have had to connect.
+const char *shared_why(const struct shared *shared, dragon_err_t err);
 void shared_destroy(struct shared *shared);            // by dragon_runtime_detach; NULL is fine
 void shared_unref(struct shared *shared);              // a handle is gone
 dragon_err_t shared_err_forked(dragon_error_t *error); // STATE

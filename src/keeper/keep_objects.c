@@ -49,8 +49,8 @@ struct keep_object *keep_object_find(struct keeper *keeper, uint64_t id,
     HASH_FIND(hh, keeper->objects, &id, sizeof id, object);
     if (object && !object->destroyed)
         return object;
-    keep_refuse(keeper, asker, DRAGON_ERR_CLOSED, "it was destroyed, or was never there, on %s",
-                keeper->host);
+    keep_refuse(keeper, asker, DRAGON_ERR_CLOSED,
+                "the object was destroyed, or was never there, on %s", keeper->host);
     return NULL;
 }
 
