@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The network of one runtime handle: its port, and who gets what the port brings. Answers go to the ways and requests that they
-// belong to (far_peer.c, far_send.c, far_ask.c); requests of others to the part that serves, when this process is
-// a single receiver. Connections that we asked for and those that we serve are told apart by the argument of
+// The network of one runtime handle: its port, and who gets what the port brings. Answers go to the ways and requests
+// that they belong to (far_peer.c, far_send.c, far_ask.c); requests of others to the part that serves, when this
+// process is a single receiver. Connections that we asked for and those that we serve are told apart by the argument of
 // their data_peer.
 #include "config.h"
 

@@ -8,8 +8,8 @@
 //      |        home: the transport of its node; direct: the single receiver, for sends only
 //      `--- requests: what is asked and not answered    (far_ask.c)
 //
-// A way has a handle on its connection, and numbers its sends. Whatever is lost is told to the call that waits for it, or put down
-// in the object for the next one.
+// A way has a handle on its connection, and numbers its sends. Whatever is lost is told to the call that waits for it,
+// or put down in the object for the next one.
 #ifndef CHAN_FAR_PARTS_H
 #define CHAN_FAR_PARTS_H
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Sends. A message up to CHAN_COPIED is copied and on its way, and uses up a credit and its bytes of the window until CU_CREDIT says
-// that it is in. One that is
-// answered, because it is larger, or in mode RECEIVED, is waited for: the answer is the result of the call.
+// Sends. A message up to CHAN_COPIED is copied and on its way, and uses up a credit and its bytes of the window until
+// CU_CREDIT says that it is in. One that is answered, because it is larger, or in mode RECEIVED, is waited for: the
+// answer is the result of the call.
 //
-// When the deadline of an answered one is over it is taken back. That crosses with its answer on the way, so the one answer
-// that comes is what counts: nothing is lost in between.
+// When the deadline of an answered one is over it is taken back. That crosses with its answer on the way, so the one
+// answer that comes is what counts: nothing is lost in between.
 #include "config.h"
 
 #include "chan/far_parts.h"

@@ -148,7 +148,8 @@ static dragon_err_t take_next(const struct chan *chan, dragon_channel_t *channel
     return take(channel, room, bytes_out, timeout_ms);
 }
 
-// PROTO: it is a message. CLOSED: a stream that nobody sends any more. OK: one whose sender is told that nobody reads it.
+// PROTO: it is a message. CLOSED: a stream that nobody sends any more. OK: one whose sender is told that nobody reads
+// it.
 static dragon_err_t refuse_stream(dragon_channel_t *channel, const struct room *room, size_t bytes)
 {
     dragon_stream_t *stream = NULL;

@@ -8,16 +8,17 @@
 //       |-------------------- a greeting --------------------->| has accepted it
 //       |------------- pieces, then an end mark -------------->|
 //
-// The pieces are on the home node of the main channel. Whoever accepts most often made the main channel, where it is: then
-// pieces go into its own memory, or over the network straight to it. Were they at the writer, each would have to be fetched.
+// The pieces are on the home node of the main channel. Whoever accepts most often made the main channel, where it is:
+// then pieces go into its own memory, or over the network straight to it. Were they at the writer, each would have to
+// be fetched.
 //
 // The channel of pieces ends with the writer, who owns it, and with its receiver (SINGLE_END). So each side is told of
 // the other's death as of its leaving: the writer may not write any more, and the reader finds the end of the channel
 // before the end mark. It is not used again: to end it is what tells the other side.
 //
 // A reader that dies in the instant between taking an announcement and attaching is not told of. Who wants to know that
-// there is a reader opens the stream with DRAGON_RETURN_RECEIVED: then it waits until the greeting was received. Else the
-// greeting is in the channel of pieces before anybody knows of that.
+// there is a reader opens the stream with DRAGON_RETURN_RECEIVED: then it waits until the greeting was received. Else
+// the greeting is in the channel of pieces before anybody knows of that.
 #include "config.h"
 
 #include "client/channel.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The life of channels as their users see it: made on the home node, found, left, ended. What is sent and received is in
-// channel_data.c.
+// The life of channels as their users see it: made on the home node, found, left, ended. What is sent and received is
+// in channel_data.c.
 #include "config.h"
 
 #include "client/channel.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Handles on objects. To make or find an object the keeper is asked, once; what is done with it afterwards goes to shared
-// memory, or over the network to who serves it, and is the business of chan/.
+// Handles on objects. To make or find an object the keeper is asked, once; what is done with it afterwards goes to
+// shared memory, or over the network to who serves it, and is the business of chan/.
 #include "config.h"
 
 #include "client/shared.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Names in the runtime. They are kept by node 0; the keeper of this node asks it for us, and waits for a name for as long as it
-// takes.
+// Names in the runtime. They are kept by node 0; the keeper of this node asks it for us, and waits for a name for as
+// long as it takes.
 #include "config.h"
 
 #include "client/shared.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What a runtime handle has of shared memory and of the data network, each made when it is first used; and handles on objects: what
-// channels, queues, locks and the like have in common. An object of this node is used in shared memory (`object`), one of
-// another node over the network (`far`, made with the first call that needs it).
+// What a runtime handle has of shared memory and of the data network, each made when it is first used; and handles on
+// objects: what channels, queues, locks and the like have in common. An object of this node is used in shared memory
+// (`object`), one of another node over the network (`far`, made with the first call that needs it).
 #ifndef CLIENT_SHARED_H
 #define CLIENT_SHARED_H
 
@@ -93,7 +93,8 @@ dragon_err_t handle_far(struct handle *handle, struct far_object **far_out);
 dragon_err_t handle_sync(struct handle *handle, const struct sync_call *call, uint64_t *result_out,
                          int timeout_ms);
 
-// descriptor.c: "dragon-WHAT:RUNTIME:NUMBER:..."; of objects WHAT is the name of the kind, and the numbers are its node and id.
+// descriptor.c: "dragon-WHAT:RUNTIME:NUMBER:..."; of objects WHAT is the name of the kind, and the numbers are its node
+// and id.
 enum { OBJECT_NUMBERS = 2 };
 // The caller frees it. NULL: out of memory.
 char *descriptor_write(const char *what, const char *runtime, const uint64_t *numbers,

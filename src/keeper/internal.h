@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What the files of the keeper share. A request comes in a packet (keep_session.c) or from another keeper (keep_far.c), is
-// handed to its handler by a table (keep_request.c), and is answered once, then or later, by keep_answer.
+// What the files of the keeper share. A request comes in a packet (keep_session.c) or from another keeper (keep_far.c),
+// is handed to its handler by a table (keep_request.c), and is answered once, then or later, by keep_answer.
 #ifndef KEEPER_INTERNAL_H
 #define KEEPER_INTERNAL_H
 

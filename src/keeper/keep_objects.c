@@ -3,7 +3,8 @@
 // The objects of this node, and who is attached to them. An object that was destroyed is no more for those who ask;
 // its memory stays until the last process that is attached has left it.
 //
-// It lies in memory that processes write: before anything is read of it, it is looked at whether it is still what it was made as.
+// It lies in memory that processes write: before anything is read of it, it is looked at whether it is still what it
+// was made as.
 #include "config.h"
 
 #include "keeper/internal.h"
