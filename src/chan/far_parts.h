@@ -146,7 +146,6 @@ void far_on_moved(struct far *far, struct far_peer *peer, const struct cu_handle
 
 // The way is gone: what was not acknowledged is lost.
 void far_sends_lost(struct far_way *way);
-bool far_way_drained(void *way); // an awaited's `ready`: nothing is under way
 // Waits for that, and says what has become of it.
 dragon_err_t far_wait_drained(struct far_way *way, dragon_wait_t mode, int64_t deadline_ns);
 dragon_err_t far_drain(struct far_way *way, dragon_wait_t mode, int64_t deadline_ns);

@@ -81,7 +81,7 @@ static void untie(struct keeper *keeper, struct keep_object *object)
     object->tied = false;
 }
 
-void keep_object_end(struct keeper *keeper, struct keep_object *object)
+static void object_end(struct keeper *keeper, struct keep_object *object)
 {
     if (object->destroyed)
         return;
@@ -106,7 +106,7 @@ void keep_objects_end_tied(struct keeper *keeper, uint32_t node, uint64_t sessio
     DL_FOREACH_SAFE(keeper->tied, object, next)
     {
         if (object->maker.node == node && object->maker.session == session)
-            keep_object_end(keeper, object);
+            object_end(keeper, object);
     }
 }
 
@@ -250,7 +250,7 @@ bool keep_on_destroy(struct keeper *keeper, struct keep_request *request)
     struct keep_object *object = named_object(keeper, request, &good);
     if (!object)
         return good;
-    keep_object_end(keeper, object);
+    object_end(keeper, object);
     keep_answer(keeper, &request->asker, DRAGON_OK, "", NULL);
     return true;
 }
