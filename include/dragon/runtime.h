@@ -50,9 +50,9 @@ DRAGON_API dragon_err_t dragon_runtime_attach(dragon_runtime_t **runtime_out,
 DRAGON_API dragon_err_t dragon_runtime_attach_to(const char *path, dragon_runtime_t **runtime_out,
                                                  dragon_error_t *error);
 
-/* Ends the connection. Groups that were started through it and still run are stopped by the runtime
- * (TERM, then KILL), unless they are detached. Their handles are to be destroyed before. Handles on channels, locks and so
- * on still work, without a runtime handle; what they use is given back with the last of them. NULL is fine. */
+/* Ends the connection. Groups that were started through it and still run are stopped by the runtime (TERM, then KILL),
+ * unless they are detached. Their handles are to be destroyed before. Handles on channels, locks and so on still work,
+ * without a runtime handle; what they use is given back with the last of them. NULL is fine. */
 DRAGON_API void dragon_runtime_detach(dragon_runtime_t *runtime);
 
 /* ---- query ---- */

@@ -2,8 +2,8 @@
  *
  * Objects by which processes agree: locks, semaphores, barriers, events and shared values. Each lives on one node and
  * is used from all, like a channel: on its home node without a system call when nobody has to wait, over the network
- * elsewhere. Each is made with dragon_KIND_create, attached to by its descriptor, or found by a name under which that was
- * published (name.h), as channels are; left with detach, and ended for everybody with destroy (others get CLOSED).
+ * elsewhere. Each is made with dragon_KIND_create, attached to by its descriptor, or found by a name under which that
+ * was published (name.h), as channels are; left with detach, and ended for everybody with destroy (others get CLOSED).
  *
  * `node` is the home: a node's number, or DRAGON_HERE. Time-outs are as in channel.h: 0 tries (AGAIN),
  * DRAGON_FOREVER, DRAGON_DEFAULT_TIMEOUT. Errors that all calls have: TIMEOUT (AGAIN with 0), nothing has changed;
