@@ -26,11 +26,9 @@ extern "C" {
 
 typedef struct dragon_runtime dragon_runtime_t;
 
-enum {
-    DRAGON_FOREVER = -1, /* as a time-out: wait without limit */
-    DRAGON_DEFAULT_TIMEOUT =
-        -2 /* as a time-out: 60 s, or DRAGON_TIMEOUT of the environment ("5s", "off") */
-};
+/* As time-outs: wait without limit; and 60 s, or DRAGON_TIMEOUT of the environment ("5s", "off"). Other negative
+ * numbers are without limit, too: who computes a time-out sees to it that it does not fall below 0. */
+enum { DRAGON_FOREVER = -1, DRAGON_DEFAULT_TIMEOUT = -2 };
 
 /* ---- life cycle ---- */
 

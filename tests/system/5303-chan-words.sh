@@ -4,7 +4,7 @@
 . "$DRAGON_SRCDIR/tests/lib/system.sh"
 . "$DRAGON_SRCDIR/tests/lib/info.sh"
 . "$DRAGON_SRCDIR/tests/lib/chan.sh"
-plan 69
+plan 71
 
 # Wrong calls need no runtime.
 check_failure 'say what is to be done' "no word" dragon-chan
@@ -70,6 +70,8 @@ check_status 1 "as a table" on 0 dragon-chan stat a z
 like "  the first is shown, too" '^a +0 +open ' "$(cat "$out")"
 check_status 125 "over a network that cannot be used" on 1 env UCX_TLS=nonsense dragon-chan send a -m x
 like "  what is the matter is told" 'cannot be sent to "a": .*UCX' "$(cat "$err")"
+check_status 125 "of a folder" sh -c "DRAGON_RUNTIME=$node0 dragon-chan send a </"
+like "  which is told at once" 'cannot read standard input: Is a directory' "$(cat "$err")"
 check_status 125 "nor a stream" on 1 env UCX_TLS=nonsense dragon-chan send a </dev/null
 like "  which is told" 'node 0: .*UCX' "$(cat "$err")"
 check_status 125 "a full disk is an error" sh -c "DRAGON_RUNTIME=$node0 dragon-chan stat a >/dev/full"
