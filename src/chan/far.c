@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The network of one runtime handle: its port, and who gets what the port brings. Answers go to the ways and requests that they
-// belong to (far_peer.c, far_send.c, far_ask.c); requests of others to the part that serves, when this process is
-// a single receiver. Connections that we asked for and those that we serve are told apart by the argument of
+// The network of one runtime handle: its port, and who gets what the port brings. Answers go to the ways and requests
+// that they belong to (far_peer.c, far_send.c, far_ask.c); requests of others to the part that serves, when this
+// process is a single receiver. Connections that we asked for and those that we serve are told apart by the argument of
 // their data_peer.
 #include "config.h"
 
@@ -82,6 +82,11 @@ dragon_err_t far_create(struct waiter *waiter, struct far **far_out, dragon_erro
     waiter->port = far->port;
     *far_out = far;
     return DRAGON_OK;
+}
+
+void far_explain(struct far *far, dragon_error_t *why)
+{
+    far->why = why;
 }
 
 void far_destroy(struct far *far)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Requests that are answered: receives, polls, operations. Each has a number and is answered once. When the deadline of a call is over
-// it is cancelled, and then the one answer that comes counts: a message that was already taken for us is delivered.
+// Requests that are answered: receives, polls, operations. Each has a number and is answered once. When the deadline of
+// a call is over it is cancelled, and then the one answer that comes counts: a message that was already taken for us is
+// delivered.
 #include "config.h"
 
 #include "chan/far_parts.h"
@@ -89,7 +90,7 @@ static bool is_done(void *arg)
 
 static dragon_err_t request_start(struct far_object *object, struct far_request *request)
 {
-    dragon_err_t err = far_home(object, NULL);
+    dragon_err_t err = far_home(object, object->far->why);
     if (err != DRAGON_OK)
         return err;
     request->far = object->far;

@@ -8,8 +8,8 @@
 //      |        home: the transport of its node; direct: the single receiver, for sends only
 //      `--- requests: what is asked and not answered    (far_ask.c)
 //
-// A way has a handle on its connection, and numbers its sends. Whatever is lost is told to the call that waits for it, or put down
-// in the object for the next one.
+// A way has a handle on its connection, and numbers its sends. Whatever is lost is told to the call that waits for it,
+// or put down in the object for the next one.
 #ifndef CHAN_FAR_PARTS_H
 #define CHAN_FAR_PARTS_H
 
@@ -101,7 +101,8 @@ struct far {
     struct serve *serve;                    // owned; NULL: we serve nothing
     struct far_copy *spare[FAR_COPY_KINDS]; // owned
     size_t spare_bytes;
-    uint32_t copies; // that the network has
+    uint32_t copies;     // that the network has
+    dragon_error_t *why; // borrowed; NULL: nobody wants to know why a connection failed
 };
 
 // ---- far.c
@@ -145,7 +146,6 @@ void far_on_moved(struct far *far, struct far_peer *peer, const struct cu_handle
 
 // The way is gone: what was not acknowledged is lost.
 void far_sends_lost(struct far_way *way);
-bool far_way_drained(void *way); // an awaited's `ready`: nothing is under way
 // Waits for that, and says what has become of it.
 dragon_err_t far_wait_drained(struct far_way *way, dragon_wait_t mode, int64_t deadline_ns);
 dragon_err_t far_drain(struct far_way *way, dragon_wait_t mode, int64_t deadline_ns);

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Ways: an object that is open on a connection. Everything goes the way of the home node's transport. Of a channel with a single
-// receiver the messages up to CHAN_COPIED go straight to that receiver, as soon as there is a way to it. Larger ones do not,
-// because a receiver that computes would hold up their sender in the middle; the transport is always there.
+// Ways: an object that is open on a connection. Everything goes the way of the home node's transport. Of a channel with
+// a single receiver the messages up to CHAN_COPIED go straight to that receiver, as soon as there is a way to it.
+// Larger ones do not, because a receiver that computes would hold up their sender in the middle; the transport is
+// always there.
 //
-// A sender changes from one way to the other only when everything it has sent is in, so its messages keep their order and none is
-// sent twice. It goes on with the one until the other is open: that takes until the receiver is in a call of its own.
+// A sender changes from one way to the other only when everything it has sent is in, so its messages keep their order
+// and none is sent twice. It goes on with the one until the other is open: that takes until the receiver is in a call
+// of its own.
 #include "config.h"
 
 #include "chan/far_parts.h"
@@ -196,5 +198,5 @@ dragon_err_t far_send_way(struct far_object *object, bool large, const struct fa
     if (err != DRAGON_OK)
         return err;
     *way_out = direct->used && !large ? direct : home;
-    return *way_out == direct ? DRAGON_OK : far_home(object, NULL);
+    return *way_out == direct ? DRAGON_OK : far_home(object, object->far->why);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What is asked and answered: receives, polls, operations. Each is tried when it comes; what is to wait is parked with its
-// object, in order, and tried again when the object has changed.
+// What is asked and answered: receives, polls, operations. Each is tried when it comes; what is to wait is parked with
+// its object, in order, and tried again when the object has changed.
 //
 // A message that was taken out for somebody is his: if he is gone before it arrives it went with him.
 #include "config.h"

@@ -4,12 +4,12 @@
 //
 //     look for a while (adaptive) -> enter the waitsets -> look -> sleep -> leave them -> look -> ...
 //
-// Whether looking for a while pays is learned for each thing from what it brought (struct spin): as long as it was there
-// soon, it is looked for again, for some times what it took. When it was not there several times, or somebody else wanted the
-// core that we looked on, we sleep at once, but for a try now and then.
+// Whether looking for a while pays is learned for each thing from what it brought (struct spin): as long as it was
+// there soon, it is looked for again, for some times what it took. When it was not there several times, or somebody
+// else wanted the core that we looked on, we sleep at once, but for a try now and then.
 //
-// Between two looks we pause for about as long as a cache line takes from one core to another: whoever looks more often takes
-// the line away from who is about to write it, and gets it later.
+// Between two looks we pause for about as long as a cache line takes from one core to another: whoever looks more often
+// takes the line away from who is about to write it, and gets it later.
 #include "config.h"
 
 #include "chan/wait.h"
@@ -273,7 +273,8 @@ static void leave(const struct wait *wait)
             wait->items[i].rung = true;
 }
 
-// On our eventfd, the network's, and the keeper's socket. False: the time is over, or the latter said something, as by its end.
+// On our eventfd, the network's, and the keeper's socket. False: the time is over, or the latter said something, as by
+// its end.
 static bool sleep_in_poll(const struct wait *wait, uint32_t seen, int64_t ns)
 {
     struct waiter *waiter = wait->waiter;

@@ -44,21 +44,27 @@ static bool input_next(struct input *input)
 }
 
 // What is known before anything is sent troubles nobody.
-static bool can_read(char *const *files)
+static bool can_read(const char *file)
 {
     struct stat info;
-    for (; files && *files; files++) {
-        if (strcmp(*files, "-") == 0)
-            continue;
-        if (access(*files, R_OK) == 0 && stat(*files, &info) == 0) {
-            if (!S_ISDIR(info.st_mode))
-                continue;
-            errno = EISDIR;
-        }
-        log_error("cannot read %s: %s", *files, strerror(errno));
-        return false;
+    bool standard = strcmp(file, "-") == 0;
+    if (standard ? fstat(STDIN_FILENO, &info) == 0
+                 : access(file, R_OK) == 0 && stat(file, &info) == 0) {
+        if (!S_ISDIR(info.st_mode))
+            return true;
+        errno = EISDIR;
     }
-    return true;
+    log_error("cannot read %s: %s", standard ? "standard input" : file, strerror(errno));
+    return false;
+}
+
+static bool can_read_all(char *const *files)
+{
+    if (!files)
+        return can_read("-");
+    while (*files && can_read(*files))
+        files++;
+    return !*files;
 }
 
 // What comes next of one file after the other; 0 at the end of the last, or when it failed.
@@ -228,7 +234,7 @@ static int send_input(struct chan *chan, dragon_channel_t *channel)
     int code = CHAN_EXIT_OURS;
     if (chan->form == FORM_STREAM && !buffer)
         log_error("out of memory");
-    else if (can_read(input.files) && input_next(&input))
+    else if (can_read_all(input.files) && input_next(&input))
         code = buffer ? send_stream(chan, channel, &input, buffer)
                       : send_messages(chan, channel, &input);
     input_close(&input);

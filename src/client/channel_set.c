@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Channel sets: waiting for several channels at once, of this node and of others. A set only looks; what is there stays there
-// until the user takes it, so whoever else was to be woken for it is woken, too.
+// Channel sets: waiting for several channels at once, of this node and of others. A set only looks; what is there stays
+// there until the user takes it, so whoever else was to be woken for it is woken, too.
 #include "config.h"
 
 #include "client/channel.h"

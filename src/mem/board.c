@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The board, and sleeping on a bell. Who sleeps says so in `sleep` and then asks the kernel to compare the bell with what was
-// seen of it; who rings counts the bell up and then looks at `sleep`. All four are sequentially consistent, so either the
-// sleeper finds the bell changed, or the ringer finds somebody asleep.
+// The board, and sleeping on a bell. Who sleeps says so in `sleep` and then asks the kernel to compare the bell with
+// what was seen of it; who rings counts the bell up and then looks at `sleep`. All four are sequentially consistent, so
+// either the sleeper finds the bell changed, or the ringer finds somebody asleep.
 #include "config.h"
 
 #include "mem/board.h"

@@ -3,10 +3,10 @@
 // The board: one small piece of memory that all processes of a node share. It says who is there, and has a bell for
 // each of them, on which it sleeps.
 //
-// A slot is a process as far as shared memory knows it (exactly: one attached runtime handle). Its number, 12 bits,
-// is what marks whatever the process holds: blocks, a message it is writing, a lock. The keeper gives slots out. It takes
-// one back only after the process is gone for certain and all that it held has been put right, so a number in
-// memory always means the process that has it now.
+// A slot is a process as far as shared memory knows it (exactly: one attached runtime handle). Its number, 12 bits, is
+// what marks whatever the process holds: blocks, a message it is writing, a lock. The keeper gives slots out. It takes
+// one back only after the process is gone for certain and all that it held has been put right, so a number in memory
+// always means the process that has it now.
 //
 //     keeper's memfd:  | struct board | slot 0 | slot 1 | ... | slot 4095 |
 #ifndef MEM_BOARD_H
@@ -39,7 +39,8 @@ struct slot {               // a cache line
     // Grows when it is given out, so that kept eventfds can be told old. 0: it never was.
     _Atomic uint32_t generation;
     _Atomic uint32_t pid;
-    // Of its latest send in mode RECEIVED. It only grows, also from one process to the next, so that a late answer is known.
+    // Of its latest send in mode RECEIVED. It only grows, also from one process to the next, so that a late answer is
+    // known.
     _Atomic uint32_t ticket;
     uint8_t room[64 - 28];
 };
@@ -88,7 +89,8 @@ static inline uint32_t bell_seen(struct slot *slot)
     return atomic_load_explicit(&slot->bell, memory_order_seq_cst);
 }
 
-// Until it rings, at most so many nanoseconds (-1: without limit), perhaps earlier for no reason. False: the time is over.
+// Until it rings, at most so many nanoseconds (-1: without limit), perhaps earlier for no reason. False: the time is
+// over.
 bool bell_sleep(struct slot *slot, uint32_t seen, int64_t ns);
 
 // For a process that polls its eventfd: says so, and returns false when it has rung since `seen`: do not sleep.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Asking the keeper, one thing at a time over its socket. An answer to a request that was given up comes later and is passed
-// over. What comes from the keeper is checked like anything from outside; what is no answer ends the connection.
+// Asking the keeper, one thing at a time over its socket. An answer to a request that was given up comes later and is
+// passed over. What comes from the keeper is checked like anything from outside; what is no answer ends the connection.
 #include "config.h"
 
 #include "mem/space_ask.h"

@@ -4,7 +4,7 @@
 # fails, a channel that is closed or destroyed; and streams where messages are expected.
 . "$DRAGON_SRCDIR/tests/lib/system.sh"
 . "$DRAGON_SRCDIR/tests/lib/chan.sh"
-plan 51
+plan 56
 start_nodes || { comment "no runtime"; exit 1; }
 check "a channel" on 0 dragon-chan create ends
 
@@ -101,7 +101,16 @@ check_status 1 "no stream either" on 1 dragon-chan send ends </dev/null
 check "messages until it is closed are none" on 0 dragon-chan recv ends --lines
 is "  indeed" "$(wc -c <"$out")" 0
 check_status 1 "but one was wanted" on 0 dragon-chan recv ends -n 1
-like "  which is said" 'was closed after 0 of 1 messages' "$(cat "$err")"
+like "  which is said" '"ends" was closed, and nothing is left' "$(cat "$err")"
+check_status 1 "quietly, in a loop" on 0 dragon-chan recv ends -q -n 1
+is "  indeed" "$(cat "$err")" ""
+
+dragon-chan recv lost --create --lines --runtime "$node0" 2>lost.err &
+pid=$!
+check "until a channel is destroyed" wait_until 30 stat_is lost waiting_receivers 1
+on 1 dragon-chan destroy lost
+ends_with 1 "messages are not all" "$pid"
+like "  which is said" '"lost" was destroyed' "$(cat lost.err)"
 
 end_nodes
 no_leftovers "nothing is left"
