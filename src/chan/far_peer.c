@@ -56,19 +56,18 @@ static struct far_peer *peer_find(struct far *far, const void *address, size_t b
 }
 
 static dragon_err_t peer_connect(struct far *far, uint32_t node, bool transport,
-                                 const void *address, size_t bytes, struct far_peer **peer_out,
-                                 dragon_error_t *error)
+                                 const void *address, size_t bytes, struct far_peer **peer_out)
 {
     struct far_peer *peer = calloc(1, sizeof *peer + bytes);
     if (!peer)
-        return err_set(error, DRAGON_ERR_NOMEM, "out of memory");
+        return DRAGON_ERR_NOMEM;
     peer->wire.side = WIRE_ASKED;
     peer->far = far;
     peer->node = node;
     peer->transport = transport;
     peer->address_bytes = bytes;
     memcpy(peer->address, address, bytes);
-    dragon_err_t err = data_peer_connect(far->port, peer->address, bytes, peer, &peer->data, error);
+    dragon_err_t err = data_peer_connect(far->port, peer->address, bytes, peer, &peer->data, NULL);
     if (err != DRAGON_OK) {
         free(peer);
         return err;
@@ -84,34 +83,33 @@ static dragon_err_t peer_connect(struct far *far, uint32_t node, bool transport,
 }
 
 dragon_err_t far_route(struct far *far, uint32_t node, uint64_t object, bool *direct_out,
-                       struct far_peer **peer_out, dragon_error_t *error)
+                       struct far_peer **peer_out)
 {
     struct pack body = PACK_EMPTY;
     struct unpack answer;
     pack_u32(&body, node);
     pack_u64(&body, object);
     dragon_err_t err =
-        space_ask(far->waiter->space, KC_ROUTE, &body, KEEPER_ANSWER_MS, &answer, NULL, 0, error);
+        space_ask(far->waiter->space, KC_ROUTE, &body, KEEPER_ANSWER_MS, &answer, NULL, 0, NULL);
     if (err != DRAGON_OK)
         return err;
     bool direct = unpack_u8(&answer) != 0;
     size_t bytes;
     const void *address = unpack_bytes(&answer, &bytes);
     if (!unpack_done(&answer) || bytes == 0)
-        return err_set(error, DRAGON_ERR_PROTO, "the agent's answer is not understood");
+        return DRAGON_ERR_PROTO;
     *direct_out = direct;
     *peer_out = peer_find(far, address, bytes);
     if (*peer_out)
         return DRAGON_OK;
-    return peer_connect(far, node, !direct, address, bytes, peer_out, error);
+    return peer_connect(far, node, !direct, address, bytes, peer_out);
 }
 
-dragon_err_t far_transport(struct far *far, uint32_t node, struct far_peer **peer_out,
-                           dragon_error_t *error)
+dragon_err_t far_transport(struct far *far, uint32_t node, struct far_peer **peer_out)
 {
     bool direct;
     *peer_out = peer_find_transport(far, node);
-    return *peer_out ? DRAGON_OK : far_route(far, node, 0, &direct, peer_out, error);
+    return *peer_out ? DRAGON_OK : far_route(far, node, 0, &direct, peer_out);
 }
 
 void far_peer_unref(struct far_peer *peer)

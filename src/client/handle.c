@@ -195,10 +195,11 @@ dragon_err_t handle_far(struct handle *handle, struct far_object **far_out)
     struct far *far;
     if (!handle->far) {
         dragon_err_t err = shared_far(handle->shared, &far, NULL);
-        if (err == DRAGON_OK)
-            err = far_open(far, handle->node, handle->id, &handle->spec, &handle->far, NULL);
         if (err != DRAGON_OK)
             return err;
+        handle->far = far_open(far, handle->node, handle->id, &handle->spec);
+        if (!handle->far)
+            return DRAGON_ERR_NOMEM;
     }
     *far_out = handle->far;
     return DRAGON_OK;

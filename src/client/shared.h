@@ -77,7 +77,7 @@ dragon_err_t handle_end(struct handle *handle,
 dragon_err_t handle_stat(struct handle *handle, struct object_stat *stat_out,
                          dragon_error_t *error);
 
-// The far object, connecting if need be.
+// The far object; the network is made if need be.
 dragon_err_t handle_far(struct handle *handle, struct far_object **far_out);
 
 // Operations on synchronisation objects, wherever they are.
