@@ -154,6 +154,15 @@ static void inbound_free(struct serve *serve, struct inbound *inbound)
     free(inbound);
 }
 
+// Its sender has been told. What is still there it gets back now, however long others are before it.
+static void give_up(struct serve *serve, struct inbound *inbound)
+{
+    if (inbound->incoming)
+        data_refuse(serve->waiter->port, inbound->incoming);
+    inbound->incoming = NULL;
+    inbound->gone = true;
+}
+
 enum step { STEP_DONE, STEP_ROOM, STEP_MEMORY, STEP_MOVING };
 
 static void run(struct use *use);
@@ -224,8 +233,8 @@ static enum step step(struct use *use)
         inbound->gone = true;
         send_credit(use, inbound->number, DRAGON_ERR_AGAIN);
     }
-    bool needs_block = !inbound->block &&
-                       (inbound->incoming || inbound->bytes > ring->config.inline_bytes);
+    bool needs_block =
+        !inbound->block && (inbound->incoming || inbound->bytes > ring->config.inline_bytes);
     if (!inbound->gone && needs_block) {
         if (!ring_writable(ring))
             return STEP_ROOM;
@@ -368,7 +377,7 @@ static bool wait_for_room(struct use *use, const struct cu_send *header,
     *end = inbound;
     if (inbound != use->queue && header->mode & SEND_TRY) { // not now: others are before it
         send_credit(use, header->number, DRAGON_ERR_AGAIN);
-        inbound->gone = true;
+        give_up(use->serve, inbound);
     } else if (inbound == use->queue) {
         run(use);
     }
@@ -414,7 +423,7 @@ void send_take_back(struct use *use, uint32_t number)
         }
         if (!inbound->gone)
             send_credit(use, number, DRAGON_ERR_AGAIN);
-        inbound->gone = true;
+        give_up(use->serve, inbound);
         run(use);
         return;
     }

@@ -210,6 +210,22 @@ Test(far_send, transport_stopped)
     nodes_down(&nodes);
 }
 
+// A large one waits behind others that there is no room for: its time-out is kept all the same.
+Test(far_send, large_behind_others, .timeout = 60)
+{
+    nodes_channel(&nodes, 2);
+    for (uint64_t i = 0; i < 5; i++)
+        cr_assert_eq(put(10, i, SOON), DRAGON_OK);
+    cr_expect_eq(put(1 << 20, 5, 20), DRAGON_ERR_TIMEOUT);
+    cr_expect_eq(put(1 << 20, 6, 0), DRAGON_ERR_AGAIN);
+    for (uint64_t i = 0; i < 5; i++)
+        expect(i, 10);
+    cr_expect_eq(put(1 << 20, 7, SOON), DRAGON_OK);
+    expect(7, 1 << 20);
+    expect_nothing();
+    nodes_down(&nodes);
+}
+
 static void on_let_go(void *arg, dragon_err_t err)
 {
     (void)err;
