@@ -152,25 +152,19 @@ dragon_err_t far_take_failed(struct far_object *object)
     return err;
 }
 
-dragon_err_t far_open(struct far *far, uint32_t node, uint64_t id, const struct object_spec *spec,
-                      struct far_object **object_out, dragon_error_t *error)
+struct far_object *far_open(struct far *far, uint32_t node, uint64_t id,
+                            const struct object_spec *spec)
 {
     struct far_object *object = calloc(1, sizeof *object);
     if (!object)
-        return err_set(error, DRAGON_ERR_NOMEM, "out of memory");
+        return NULL;
     object->far = far;
     object->node = node;
     object->id = id;
     object->spec = *spec;
     object->home.object = object->direct.object = object;
     DL_APPEND(far->objects, object);
-    dragon_err_t err = far_home(object, error);
-    if (err != DRAGON_OK) {
-        far_close(object, far_deadline(0));
-        return err;
-    }
-    *object_out = object;
-    return DRAGON_OK;
+    return object;
 }
 
 dragon_err_t far_close(struct far_object *object, int64_t deadline_ns)

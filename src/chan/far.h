@@ -24,10 +24,11 @@ void far_destroy(struct far *far); // NULL is fine
 struct serve *far_serve(
     struct far *far); // for single receivers, made when first asked for; NULL: out of memory
 
-// Connects when it has to. `object` is of `node`, of that spec.
-dragon_err_t far_open(struct far *far, uint32_t node, uint64_t object,
-                      const struct object_spec *spec, struct far_object **object_out,
-                      dragon_error_t *error);
+// `object` is of `node`, of that spec. NULL: out of memory.
+struct far_object *far_open(struct far *far, uint32_t node, uint64_t object,
+                            const struct object_spec *spec);
+// Connects when it has to, as every call does. TIMEOUT: not yet; the next call goes on with it.
+dragon_err_t far_home(struct far_object *object, int64_t deadline_ns);
 // Waits until all that was sent is in, or the deadline. PEER, TIMEOUT. The object is gone in any case.
 dragon_err_t far_close(struct far_object *object, int64_t deadline_ns);
 

@@ -238,7 +238,7 @@ static dragon_err_t send_large(struct far_way *way, struct cu_send *header, cons
         return send_failed(way);
     int64_t deadline = header->mode & SEND_TRY ? far_deadline(FAR_ANSWER_MS) : how->deadline_ns;
     dragon_err_t err = far_wait(far, way_answered, way, how->wait, &object->spin, deadline);
-    if (err == DRAGON_ERR_TIMEOUT && way->awaited) {
+    if (err == DRAGON_ERR_TIMEOUT && way->awaited && !(header->mode & SEND_TRY)) {
         struct cu_take_back back = {.handle = way->handle, .number = header->number};
         far_peer_send(way->peer, CU_TAKE_BACK, &back, sizeof back);
         (void)far_wait(far, way_answered, way, how->wait, NULL, far_deadline(FAR_CANCEL_MS));

@@ -58,6 +58,15 @@ static void inbound_free(struct serve *serve, struct inbound *inbound)
     free(inbound);
 }
 
+// Its sender has been told. What is still there it gets back now, however long others are before it.
+static void give_up(struct serve *serve, struct inbound *inbound)
+{
+    if (inbound->incoming)
+        data_refuse(serve->waiter->port, inbound->incoming);
+    inbound->incoming = NULL;
+    inbound->gone = true;
+}
+
 enum step { STEP_DONE, STEP_ROOM, STEP_MEMORY, STEP_MOVING };
 
 static void run(struct use *use);
@@ -272,7 +281,7 @@ static bool wait_for_room(struct use *use, const struct cu_send *header,
     *end = inbound;
     if (inbound != use->queue && header->mode & SEND_TRY) { // not now: others are before it
         send_credit(use, header->number, DRAGON_ERR_AGAIN);
-        inbound->gone = true;
+        give_up(use->serve, inbound);
     } else if (inbound == use->queue) {
         run(use);
     }
@@ -318,7 +327,7 @@ void send_take_back(struct use *use, uint32_t number)
         }
         if (!inbound->gone)
             send_credit(use, number, DRAGON_ERR_AGAIN);
-        inbound->gone = true;
+        give_up(use->serve, inbound);
         run(use);
         return;
     }

@@ -13,6 +13,8 @@
 #include "config.h"
 
 #include "chan/wait.h"
+
+#include "base/time.h"
 #include "net/data.h"
 
 #include <dragon/runtime.h>
@@ -36,6 +38,7 @@ enum {
     HELD_UP_NS = 1500,      // and had it, when that took so long
 };
 static const int64_t SLICE_NS = 10000000000;
+static const int64_t DUE_LEAST_NS = 1000000;
 static const int64_t LOOK_AT_KEEPER_NS = 100000000;
 
 // What is the same for the whole process, found out once.
@@ -313,10 +316,24 @@ static bool sleep_once(const struct wait *wait, int64_t ns)
     return rung;
 }
 
+// The network has something to do by then that nothing wakes us for.
+static int64_t time_of_network(const struct waiter *waiter)
+{
+    uint64_t due_ms = network_counts(waiter) ? data_port_due_ms(waiter->port) : 0;
+    if (due_ms == 0)
+        return SLICE_NS;
+    int64_t left = (int64_t)(due_ms - time_now_ms()) * 1000000;
+    return left > DUE_LEAST_NS ? left : DUE_LEAST_NS;
+}
+
 // At most a slice. The clock is only read when there is a deadline.
 static int64_t time_to_sleep(const struct wait *wait)
 {
-    int64_t nap = wait->waiter->nap_ns, slice = nap > 0 ? nap : SLICE_NS;
+    int64_t nap = wait->waiter->nap_ns, slice = time_of_network(wait->waiter);
+    if (nap > 0 && nap < slice)
+        slice = nap;
+    if (slice > SLICE_NS)
+        slice = SLICE_NS;
     if (wait->deadline_ns == WAIT_FOREVER_NS)
         return slice;
     int64_t left = wait->deadline_ns - now_ns();

@@ -250,6 +250,10 @@ static int recv_messages(const struct chan *chan, dragon_channel_t *channel)
 int chan_recv(struct chan *chan)
 {
     dragon_channel_t *channel;
+    if (chan->no_output) { // what is taken would be lost
+        errno = EBADF;
+        return output_failed();
+    }
     int code = chan_open(chan, &channel);
     if (code)
         return code;

@@ -15,6 +15,7 @@ struct input {
     char *const *files; // those that were not opened yet; NULL: standard input, once
     const char *name;   // of the one that is read
     int fd;             // -1: none
+    bool no_standard;   // standard input was closed
     bool failed;        // it was said why
 };
 
@@ -33,7 +34,12 @@ static bool input_next(struct input *input)
     if (!input->name)
         return false;
     bool standard = strcmp(input->name, "-") == 0;
-    input->fd = standard ? STDIN_FILENO : open(input->name, O_RDONLY | O_CLOEXEC);
+    if (standard && input->no_standard) {
+        errno = EBADF;
+        input->fd = -1;
+    } else {
+        input->fd = standard ? STDIN_FILENO : open(input->name, O_RDONLY | O_CLOEXEC);
+    }
     if (input->fd < 0) {
         log_error("cannot read %s: %s", input->name, strerror(errno));
         input->failed = true;
@@ -229,7 +235,9 @@ static int send_messages(const struct chan *chan, dragon_channel_t *channel, str
 
 static int send_input(struct chan *chan, dragon_channel_t *channel)
 {
-    struct input input = {.files = chan->operands[1] ? chan->operands + 1 : NULL, .fd = -1};
+    struct input input = {.files = chan->operands[1] ? chan->operands + 1 : NULL,
+                          .no_standard = chan->no_input,
+                          .fd = -1};
     void *buffer = chan->form == FORM_STREAM ? malloc(CHAN_PIECE) : NULL;
     int code = CHAN_EXIT_OURS;
     if (chan->form == FORM_STREAM && !buffer)

@@ -194,13 +194,12 @@ dragon_err_t handle_far(struct handle *handle, struct far_object **far_out)
 {
     struct far *far;
     if (!handle->far) {
-        dragon_error_t *why = &handle->shared->why;
-        dragon_err_t err = shared_far(handle->shared, &far, why);
-        if (err == DRAGON_OK)
-            err = far_open(far, handle->node, handle->id, &handle->spec, &handle->far, why);
+        dragon_err_t err = shared_far(handle->shared, &far, &handle->shared->why);
         if (err != DRAGON_OK)
             return err;
-        why->code = DRAGON_OK;
+        handle->far = far_open(far, handle->node, handle->id, &handle->spec);
+        if (!handle->far)
+            return DRAGON_ERR_NOMEM;
     }
     *far_out = handle->far;
     return DRAGON_OK;

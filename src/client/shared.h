@@ -86,7 +86,7 @@ dragon_err_t name_find_object(struct dragon_runtime *runtime, const char *name,
                               enum object_kind kind, int timeout_ms, char **descriptor_out,
                               dragon_error_t *error);
 
-// The far object, connecting if need be.
+// The far object; the network is made if need be.
 dragon_err_t handle_far(struct handle *handle, struct far_object **far_out);
 
 // Operations on synchronisation objects, wherever they are.

@@ -43,6 +43,8 @@ const void *data_port_address(const struct data_port *port,
 unsigned data_port_progress(struct data_port *port); // 0: there was nothing to do
 int data_port_fd(const struct data_port *port);      // readable when there is, after:
 bool data_port_arm(struct data_port *port); // false: there may be already; progress, and try again
+// Progress is to be called by then (time_now_ms), whatever comes; 0: no need.
+uint64_t data_port_due_ms(const struct data_port *port);
 bool data_port_idle(
     const struct data_port *port); // nothing that was sent or received is unfinished
 

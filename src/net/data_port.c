@@ -273,6 +273,11 @@ bool data_port_arm(struct data_port *port)
     return port->ucx->ucp_worker_arm(port->worker) == UCS_OK;
 }
 
+uint64_t data_port_due_ms(const struct data_port *port)
+{
+    return port->next_cut_ms;
+}
+
 bool data_port_idle(const struct data_port *port)
 {
     return !port->unfinished;

@@ -139,6 +139,12 @@ bool data_port_arm(struct data_port *port)
     return false;
 }
 
+uint64_t data_port_due_ms(const struct data_port *port)
+{
+    (void)port;
+    return 0;
+}
+
 // ---- the node
 
 struct node {

@@ -66,6 +66,14 @@ check_status 125 "a full disk" on 1 sh -c 'dragon-chan recv ends >/dev/full'
 like "  is told of" '^dragon-chan: .*cannot write to standard output: No space left' "$(cat "$err")"
 ends_with 1 "  and ends the sender" "$sender"
 
+# What is closed is opened as /dev/null, which must not swallow anything.
+endless "$node0"
+check_status 125 "closed output" on 1 sh -c 'dragon-chan recv ends >&-'
+like "  is told of" '^dragon-chan: .*cannot write to standard output: Bad file' "$(cat "$err")"
+check "  before anything is taken" on 1 sh -c 'dragon-chan recv ends | head -c 5 >head.got; [ -s head.got ]'
+ends_with 1 "  so the stream is whole" "$sender"
+check_failure 'cannot read -: Bad file' "closed input is no empty stream" on 0 sh -c 'dragon-chan send ends <&-'
+
 head -c 5000000 /dev/zero >file
 on 1 dragon-chan recv ends >got 2>receiver.err &
 receiver=$!
