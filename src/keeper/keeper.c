@@ -11,8 +11,6 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 struct keep_text keep_size(uint64_t bytes)
@@ -27,28 +25,6 @@ struct keep_text keep_size(uint64_t bytes)
     }
     snprintf(text.text, sizeof text.text, unit ? "%.1f %s" : "%.0f %s", size, units[unit]);
     return text;
-}
-
-static int listen_at(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof address.sun_path) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    mode_t before = umask(0177);
-    bool good = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
-                listen(fd, 1024) == 0;
-    umask(before);
-    if (good)
-        return fd;
-    int problem = errno;
-    if (fd >= 0)
-        close(fd);
-    errno = problem;
-    return -1;
 }
 
 // 40 bits, so that counting on does not come to the end of them.
@@ -76,7 +52,7 @@ struct keeper *keeper_create(const struct keeper_options *options, dragon_error_
     keeper->next_object = random_start();
     keeper->next_share = random_start();
     keep_transport_init(&keeper->transport);
-    int fd = listen_at(keeper->socket_path);
+    int fd = acceptor_listen(keeper->socket_path, SOCK_SEQPACKET);
     if (fd >= 0)
         keeper->acceptor = acceptor_create(options->loop, fd, keep_on_connection, keeper);
     if (!keeper->acceptor) {
