@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A simulation with MPI, and somebody who looks at it while it runs. The program starts itself as an MPI job: its ranks compute
- * step by step, talk to each other by MPI, and send each step's part into a channel of this process, which adds the
- * parts up as they come. The MPI ranks need not know who reads, nor on which node; any MPI library will do.
+ * A simulation with MPI, and somebody who looks at it while it runs. The program starts itself as an MPI job: its ranks
+ * compute step by step, talk to each other by MPI, and send each step's part into a channel of this process, which adds
+ * the parts up as they come. The MPI ranks need not know who reads, nor on which node; any MPI library will do.
  *
  *     mpicc mpi_channel.c $(pkg-config --cflags --libs dragon) -o mpi_channel
  *     dragon-run ./mpi_channel 4 10

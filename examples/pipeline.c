@@ -6,8 +6,8 @@
  *
  *     producer --> [numbers] --> filter, filter, ... --> [squares] --> sum
  *
- * A channel that is full holds its senders up, so nobody has to slow down by itself; and each number is taken by one filter,
- * whichever is free. Channels are found by the names under which they are published.
+ * A channel that is full holds its senders up, so nobody has to slow down by itself; and each number is taken by one
+ * filter, whichever is free. Channels are found by the names under which they are published.
  *
  *     cc pipeline.c $(pkg-config --cflags --libs dragon) -o pipeline
  *     dragon-run ./pipeline 100000

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Work for many. This process puts tasks into a queue, of which each is a range of numbers; the workers, on all nodes, take
- * one after the other and count the primes in it. Whoever is quicker does more. The results go to a channel; and the
- * queue knows when all is done, so that the workers can be told to end.
+ * Work for many. This process puts tasks into a queue, of which each is a range of numbers; the workers, on all nodes,
+ * take one after the other and count the primes in it. Whoever is quicker does more. The results go to a channel; and
+ * the queue knows when all is done, so that the workers can be told to end.
  *
  *     cc work_queue.c $(pkg-config --cflags --libs dragon) -o work_queue
  *     dragon-run ./work_queue 1000000

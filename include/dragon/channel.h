@@ -18,16 +18,22 @@
  * Full. A channel holds so many messages (its capacity); further sends wait. A sender on another node may have up
  * to DRAGON_CHANNEL_UNDER_WAY further small messages on their way, which are kept in order.
  *
- * Once. A message is received exactly once, or the sender is told: PEER from this or the next call with the handle
- * when it was on its way to a node that died. That a channel was closed or destroyed (CLOSED) a sender on another node
- * may also hear from a later call, of messages that were on their way. A process that dies while it receives a message takes that message
- * with it, as if it had died right after. One that dies while it sends has sent the message or not.
+ * Once. A message is received exactly once, or the sender is told: PEER from this or the next call with the handle when
+ * it was on its way to a node that died. That a channel was closed or destroyed (CLOSED) a sender on another node may
+ * also hear from a later call, of messages that were on their way. A process that dies while it receives a message
+ * takes that message with it, as if it had died right after. One that dies while it sends has sent the message or not.
  *
  * Death. Processes that die in the middle of any call do not hold up the others. When the home node dies, every call
  * of others fails with PEER at once.
  *
  * A time-out is in milliseconds: 0 tries once (AGAIN when it is not possible at once), DRAGON_FOREVER, or
  * DRAGON_DEFAULT_TIMEOUT: 60 s, or what DRAGON_TIMEOUT says in the environment.
+ *
+ * Errors that calls have besides those that are said: INVAL, a handle, a result or a buffer is NULL that may not be;
+ * STATE, the handle is that of a process which forked us. The first call that sends, receives or polls a channel of
+ * another node makes the connection, and may fail with UNSUPPORTED (there is no UCX, or no network that it can use),
+ * LAUNCH (the node cannot start dragon-transport), TIMEOUT, PEER or NOMEM; nothing was done then, and
+ * dragon_runtime_network_error says why.
  *
  * Threads: as for the runtime handle, one at a time; a second thread attaches a handle of its own.
  */
@@ -55,29 +61,29 @@ enum {
 
 /* When a send returns. */
 typedef enum dragon_return {
-    DRAGON_RETURN_BUFFERED =
-        0, /* when the caller's bytes may be reused and the message will arrive */
+    /* When the caller's bytes may be reused and the message will arrive. */
+    DRAGON_RETURN_BUFFERED = 0,
     DRAGON_RETURN_RECEIVED = 1 /* when a receiver has it */
 } dragon_return_t;
 
 /* How a process waits. */
 typedef enum dragon_wait {
-    DRAGON_WAIT_ADAPTIVE =
-        0,                /* looks for some microseconds when that has paid lately, then sleeps */
+    /* Looks for some microseconds when that has paid lately, then sleeps. */
+    DRAGON_WAIT_ADAPTIVE = 0,
     DRAGON_WAIT_IDLE = 1, /* sleeps at once */
-    DRAGON_WAIT_SPIN =
-        2 /* keeps looking: the shortest way, for processes with a core of their own */
+    /* Keeps looking: the shortest way, for processes with a core of their own. */
+    DRAGON_WAIT_SPIN = 2
 } dragon_wait_t;
 
 /* How a channel is made. Begin with DRAGON_CHANNEL_SPEC_INIT. */
 typedef struct dragon_channel_spec {
     uint32_t capacity; /* messages; 0: the default */
-    uint32_t
-        inline_bytes; /* up to here a message is kept in the channel itself, larger ones in a block of
-                                    * the node's memory; 0: the default. It is rounded up. */
-    int node;         /* the home: a node's number, or DRAGON_HERE */
-    const dragon_policy_t
-        *policy; /* NULL, or the home is where a rank of this policy would be first */
+    /* Up to here a message is kept in the channel itself, larger ones in a block of the node's memory. 0: the default.
+     * It is rounded up to what fits into whole cache lines: dragon_channel_stats says to how many. */
+    uint32_t inline_bytes;
+    int node; /* the home: a node's number, or DRAGON_HERE */
+    /* NULL; or the home is the node where the first rank of this policy would be, and `node` is DRAGON_HERE. */
+    const dragon_policy_t *policy;
     /* Only the process that receives first may receive, until it detaches or dies (others get DENIED). Senders of
      * other nodes then reach it without a process in between, as long as it is in a call of libdragon: the shortest
      * way between hosts. What they sent while it computes waits for its next call. */
@@ -129,7 +135,8 @@ DRAGON_API dragon_err_t dragon_channel_attach(dragon_runtime_t *runtime, const c
                                               dragon_channel_t **channel_out,
                                               dragon_error_t *error);
 
-/* The same by a name, waiting for it to be published. TIMEOUT (AGAIN with 0): nobody did. */
+/* The same by the name under which the descriptor was published (name.h), waiting for that. TIMEOUT (AGAIN with 0):
+ * nobody did. INVAL: the name stands for something else. */
 DRAGON_API dragon_err_t dragon_channel_find(dragon_runtime_t *runtime, const char *name,
                                             int timeout_ms, dragon_channel_t **channel_out,
                                             dragon_error_t *error);
@@ -138,10 +145,12 @@ DRAGON_API dragon_err_t dragon_channel_find(dragon_runtime_t *runtime, const cha
  * have). The handle is gone in any case. NULL is fine. */
 DRAGON_API dragon_err_t dragon_channel_detach(dragon_channel_t *channel);
 
-/* Nobody can send any more (CLOSED); what is in it can still be received, then receivers get CLOSED too. */
+/* Nobody can send any more (CLOSED); what is in it can still be received, then receivers get CLOSED too. Closing it
+ * again is fine. CLOSED: it was destroyed. PEER, TIMEOUT: the home node is gone, did not answer. */
 DRAGON_API dragon_err_t dragon_channel_close(dragon_channel_t *channel, dragon_error_t *error);
 
-/* Ends the channel for everybody, with the messages in it, and detaches. All further calls of others: CLOSED. */
+/* Ends the channel for everybody, with the messages in it. All further calls of others: CLOSED. The handle is gone in
+ * any case. NULL is fine. CLOSED: it was destroyed before. PEER, TIMEOUT: as for close. */
 DRAGON_API dragon_err_t dragon_channel_destroy(dragon_channel_t *channel, dragon_error_t *error);
 
 /* The line of text by which others attach. Valid until detach. */
@@ -149,6 +158,8 @@ DRAGON_API const char *dragon_channel_descriptor(const dragon_channel_t *channel
 
 /* ---- how this handle behaves ---- */
 
+/* How its calls wait, and when its sends return; DRAGON_WAIT_ADAPTIVE and DRAGON_RETURN_BUFFERED until it is set.
+ * INVAL: no such value. */
 DRAGON_API dragon_err_t dragon_channel_set_wait(dragon_channel_t *channel, dragon_wait_t wait);
 DRAGON_API dragon_err_t dragon_channel_set_return(dragon_channel_t *channel, dragon_return_t mode);
 
@@ -163,9 +174,9 @@ DRAGON_API dragon_err_t dragon_channel_set_return(dragon_channel_t *channel, dra
 DRAGON_API dragon_err_t dragon_channel_send(dragon_channel_t *channel, const void *data,
                                             size_t bytes, uint64_t tag, int timeout_ms);
 
-/* Hands a block of this node's memory over, the first `bytes` of it being the message, without a copy on one host.
- * On success it is no longer the caller's; else it still is, unless it was sent and with DRAGON_RETURN_RECEIVED what came of
- * that is an error: dragon_memory_size is 0 then.
+/* Hands a block of this node's memory over, the first `bytes` of it being the message, without a copy on one host. On
+ * success it is no longer the caller's; else it still is, unless it was sent and with DRAGON_RETURN_RECEIVED what came
+ * of that is an error: dragon_memory_size is 0 then.
  *
  * Also INVAL: none of this process's blocks, or smaller than that. STATE: it is shared. */
 DRAGON_API dragon_err_t dragon_channel_send_memory(dragon_channel_t *channel, void *data,
@@ -173,8 +184,8 @@ DRAGON_API dragon_err_t dragon_channel_send_memory(dragon_channel_t *channel, vo
 
 /* Receives the oldest message into a buffer of the caller. message_out may be NULL.
  *
- * TIMEOUT, AGAIN: there is none. TOO_BIG: it is larger than `room`; it stays the oldest, and message_out says how large it
- * is. CLOSED: closed and empty, or destroyed. PEER: the home node is gone. DENIED: somebody else is the single
+ * TIMEOUT, AGAIN: there is none. TOO_BIG: it is larger than `room`; it stays the oldest, and message_out says how large
+ * it is. CLOSED: closed and empty, or destroyed. PEER: the home node is gone. DENIED: somebody else is the single
  * receiver. */
 DRAGON_API dragon_err_t dragon_channel_receive(dragon_channel_t *channel, void *buffer, size_t room,
                                                dragon_message_t *message_out, int timeout_ms);
@@ -186,7 +197,8 @@ DRAGON_API dragon_err_t dragon_channel_receive_memory(dragon_channel_t *channel,
                                                       dragon_message_t *message_out,
                                                       int timeout_ms);
 
-/* Looks at the oldest message without taking it: at most `room` of its bytes are copied, message_out has its size. */
+/* Looks at the oldest message without taking it: at most `room` of its bytes are copied, message_out has its
+ * size. Errors as of dragon_channel_receive, but for TOO_BIG. */
 DRAGON_API dragon_err_t dragon_channel_peek(dragon_channel_t *channel, void *buffer, size_t room,
                                             dragon_message_t *message_out, int timeout_ms);
 
@@ -208,8 +220,8 @@ DRAGON_API dragon_err_t dragon_channel_set_create(dragon_runtime_t *runtime,
                                                   dragon_channel_set_t **set_out);
 DRAGON_API void dragon_channel_set_destroy(dragon_channel_set_t *set); /* NULL is fine */
 
-/* `arg` comes back with the channel's events. A channel is in a set once: adding it again changes its events. One that is
- * detached or destroyed is in no set any more. To a channel of another node this makes the connection.
+/* `arg` comes back with the channel's events. A channel is in a set once: adding it again changes its events. One that
+ * is detached or destroyed is in no set any more. To a channel of another node this makes the connection.
  *
  * INVAL: it is of another runtime handle. NOMEM. Of another node also as dragon_channel_send. */
 DRAGON_API dragon_err_t dragon_channel_set_add(dragon_channel_set_t *set, dragon_channel_t *channel,
@@ -226,9 +238,9 @@ typedef struct dragon_ready {
 } dragon_ready_t;
 
 /* Waits until at least one channel has something, and writes what it finds, at most `room` of them, beginning behind
- * the one that was first last time, so that none is starved. What a channel of another node has is known some time after
- * it was asked, so with time-out 0 it may be told by a later call. It is only looked at: what is there stays there until it is
- * received, also by others.
+ * the one that was first last time, so that none is starved. What a channel of another node has is known some time
+ * after it was asked, so with time-out 0 it may be told by a later call. It is only looked at: what is there stays
+ * there until it is received, also by others.
  *
  * STATE: the set is empty. TIMEOUT, AGAIN: nothing. PEER: the runtime has ended. */
 DRAGON_API dragon_err_t dragon_channel_set_wait_any(dragon_channel_set_t *set,
@@ -246,13 +258,14 @@ DRAGON_API dragon_err_t dragon_channel_set_wait_any(dragon_channel_set_t *set,
  *     }
  *
  * Poll it only after that call has said AGAIN; a change of the set makes it necessary to ask again. Other calls of this
- * runtime handle, also those that wait, may be made in between, and there may be several sets in one loop. It may become
- * readable for nothing. It belongs to the set, is made by the first call, and costs senders a system call for each time
- * they wake us, as sleeping does. -1: out of descriptors, or the runtime has ended. */
+ * runtime handle, also those that wait, may be made in between, and there may be several sets in one loop. It may
+ * become readable for nothing. It belongs to the set, is made by the first call, and costs senders a system call for
+ * each time they wake us, as sleeping does. -1: out of descriptors, or the runtime has ended. */
 DRAGON_API int dragon_channel_set_fd(dragon_channel_set_t *set);
 
 /* ---- query ---- */
 
+/* What is in it and who waits, as the home node sees it. CLOSED: it was destroyed. PEER, TIMEOUT. */
 DRAGON_API dragon_err_t dragon_channel_stats(dragon_channel_t *channel,
                                              dragon_channel_stats_t *stats_out,
                                              dragon_error_t *error);

@@ -2,7 +2,7 @@
  *
  * Everything of libdragon in one include.
  *
- * What is opaque here (dragon_runtime_t, dragon_group_t, dragon_template_t, dragon_policy_t, dragon_system_t) may
+ * What is opaque here (what handles point to: dragon_runtime_t, dragon_group_t, dragon_channel_t and so on) may
  * change with any release. Structs that can be looked into are filled by the library and read by its users. Until
  * release 1.0 they may get further members, always behind those that they have, and enums further values; the
  * number in the name of the shared library (its soname) grows then, so that a program that was compiled before

@@ -16,8 +16,8 @@
  * given back. It belongs to several when it was shared: then it is given back when the last of them has freed it
  * or is gone.
  *
- * A child made by fork has none of it, and every call with a handle of its parent's says STATE there. It may attach to the
- * runtime itself; better, start programs and do not fork.
+ * A child made by fork has none of it, and every call with a handle of its parent's says STATE there. It may attach to
+ * the runtime itself; better, start programs and do not fork.
  *
  * Threads: as for the runtime handle, one at a time; a second thread attaches a handle of its own.
  */

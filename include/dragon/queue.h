@@ -25,24 +25,30 @@ extern "C" {
 
 typedef struct dragon_queue dragon_queue_t;
 
-/* spec NULL: with the defaults of a channel. Errors as of dragon_channel_create and _attach; INVAL: with
- * single_receiver. */
+/* spec NULL: with the defaults of a channel. Errors as of dragon_channel_create, _attach and _find; INVAL:
+ * with single_receiver. */
 DRAGON_API dragon_err_t dragon_queue_create(dragon_runtime_t *runtime,
                                             const dragon_channel_spec_t *spec,
                                             dragon_queue_t **queue_out, dragon_error_t *error);
 DRAGON_API dragon_err_t dragon_queue_attach(dragon_runtime_t *runtime, const char *descriptor,
                                             dragon_queue_t **queue_out, dragon_error_t *error);
+DRAGON_API dragon_err_t dragon_queue_find(dragon_runtime_t *runtime, const char *name,
+                                          int timeout_ms, dragon_queue_t **queue_out,
+                                          dragon_error_t *error);
 /* As dragon_channel_detach; values that this handle got and that are not done are lost. NULL is fine. */
 DRAGON_API dragon_err_t dragon_queue_detach(dragon_queue_t *queue);
 /* Nothing can be put any more (CLOSED); what is in it can be got. */
 DRAGON_API dragon_err_t dragon_queue_close(dragon_queue_t *queue, dragon_error_t *error);
+/* Ends it for everybody, with the values in it. The handle is gone in any case. NULL is fine. */
 DRAGON_API dragon_err_t dragon_queue_destroy(dragon_queue_t *queue, dragon_error_t *error);
+/* The line of text by which others attach. Valid until detach. */
 DRAGON_API const char *dragon_queue_descriptor(const dragon_queue_t *queue);
 
-/* Errors as of dragon_channel_send. */
+/* Puts a copy of a value into it, waiting for room. Errors as of dragon_channel_send. */
 DRAGON_API dragon_err_t dragon_queue_put(dragon_queue_t *queue, const void *data, size_t bytes,
                                          int timeout_ms);
-/* *data_out: the caller frees it with free(); never NULL. bytes_out may be NULL. Errors as of dragon_channel_receive,
+/* Takes the oldest value, waiting for one; then this handle has it until dragon_queue_task_done.
+ * *data_out: the caller frees it with free(); never NULL. bytes_out may be NULL. Errors as of dragon_channel_receive,
  * and NOMEM: it stays in the queue. */
 DRAGON_API dragon_err_t dragon_queue_get(dragon_queue_t *queue, void **data_out, size_t *bytes_out,
                                          int timeout_ms);

@@ -26,11 +26,9 @@ extern "C" {
 
 typedef struct dragon_runtime dragon_runtime_t;
 
-enum {
-    DRAGON_FOREVER = -1, /* as a time-out: wait without limit */
-    DRAGON_DEFAULT_TIMEOUT =
-        -2 /* as a time-out: 60 s, or DRAGON_TIMEOUT of the environment ("5s", "off") */
-};
+/* As time-outs: wait without limit; and 60 s, or DRAGON_TIMEOUT of the environment ("5s", "off"). Other negative
+ * numbers are without limit, too: who computes a time-out sees to it that it does not fall below 0. */
+enum { DRAGON_FOREVER = -1, DRAGON_DEFAULT_TIMEOUT = -2 };
 
 /* ---- life cycle ---- */
 
@@ -50,9 +48,9 @@ DRAGON_API dragon_err_t dragon_runtime_attach(dragon_runtime_t **runtime_out,
 DRAGON_API dragon_err_t dragon_runtime_attach_to(const char *path, dragon_runtime_t **runtime_out,
                                                  dragon_error_t *error);
 
-/* Ends the connection. Groups that were started through it and still run are stopped by the runtime
- * (TERM, then KILL), unless they are detached. Their handles are to be destroyed before. Handles on channels, locks and so
- * on still work, without a runtime handle; what they use is given back with the last of them. NULL is fine. */
+/* Ends the connection. Groups that were started through it and still run are stopped by the runtime (TERM, then KILL),
+ * unless they are detached. Their handles are to be destroyed before. Handles on channels, locks and so on still work,
+ * without a runtime handle; what they use is given back with the last of them. NULL is fine. */
 DRAGON_API void dragon_runtime_detach(dragon_runtime_t *runtime);
 
 /* ---- query ---- */
@@ -70,6 +68,12 @@ DRAGON_API const char *dragon_runtime_path(const dragon_runtime_t *runtime);
 
 /* A text that no other runtime has, the same on all its nodes. Valid until detach. */
 DRAGON_API const char *dragon_runtime_identity(const dragon_runtime_t *runtime);
+
+/* Why this process could not reach another node with a channel or the like, the latest time that a call without a
+ * dragon_error_t failed for that (UNSUPPORTED, LAUNCH, PEER and so on): what failed, on which host, and what to try.
+ * "" when none did, or a connection was made since. Valid until the next call with the handle or an object made
+ * through it. NULL is fine. */
+DRAGON_API const char *dragon_runtime_network_error(const dragon_runtime_t *runtime);
 
 /* How much of the allocation's time is left, in milliseconds, 0 when it is over: as the batch system told the
  * first node in SLURM_JOB_END_TIME, or dragon-run was told with --walltime.

@@ -2,8 +2,8 @@
  *
  * Objects by which processes agree: locks, semaphores, barriers, events and shared values. Each lives on one node and
  * is used from all, like a channel: on its home node without a system call when nobody has to wait, over the network
- * elsewhere. Each is made with dragon_KIND_create, found by its descriptor or name, left with detach, and ended for
- * everybody with destroy (others get CLOSED).
+ * elsewhere. Each is made with dragon_KIND_create, attached to by its descriptor, or found by a name under which that
+ * was published (name.h), as channels are; left with detach, and ended for everybody with destroy (others get CLOSED).
  *
  * `node` is the home: a node's number, or DRAGON_HERE. Time-outs are as in channel.h: 0 tries (AGAIN),
  * DRAGON_FOREVER, DRAGON_DEFAULT_TIMEOUT. Errors that all calls have: TIMEOUT (AGAIN with 0), nothing has changed;
@@ -33,6 +33,9 @@ DRAGON_API dragon_err_t dragon_lock_create(dragon_runtime_t *runtime, int node,
                                            dragon_lock_t **lock_out, dragon_error_t *error);
 DRAGON_API dragon_err_t dragon_lock_attach(dragon_runtime_t *runtime, const char *descriptor,
                                            dragon_lock_t **lock_out, dragon_error_t *error);
+DRAGON_API dragon_err_t dragon_lock_find(dragon_runtime_t *runtime, const char *name,
+                                         int timeout_ms, dragon_lock_t **lock_out,
+                                         dragon_error_t *error);
 /* A lock that it holds is released. */
 DRAGON_API void dragon_lock_detach(dragon_lock_t *lock);
 DRAGON_API dragon_err_t dragon_lock_destroy(dragon_lock_t *lock, dragon_error_t *error);
@@ -59,6 +62,9 @@ DRAGON_API dragon_err_t dragon_semaphore_create(dragon_runtime_t *runtime, int n
 DRAGON_API dragon_err_t dragon_semaphore_attach(dragon_runtime_t *runtime, const char *descriptor,
                                                 dragon_semaphore_t **semaphore_out,
                                                 dragon_error_t *error);
+DRAGON_API dragon_err_t dragon_semaphore_find(dragon_runtime_t *runtime, const char *name,
+                                              int timeout_ms, dragon_semaphore_t **semaphore_out,
+                                              dragon_error_t *error);
 DRAGON_API void dragon_semaphore_detach(dragon_semaphore_t *semaphore);
 DRAGON_API dragon_err_t dragon_semaphore_destroy(dragon_semaphore_t *semaphore,
                                                  dragon_error_t *error);
@@ -83,6 +89,9 @@ DRAGON_API dragon_err_t dragon_barrier_create(dragon_runtime_t *runtime, int nod
 DRAGON_API dragon_err_t dragon_barrier_attach(dragon_runtime_t *runtime, const char *descriptor,
                                               dragon_barrier_t **barrier_out,
                                               dragon_error_t *error);
+DRAGON_API dragon_err_t dragon_barrier_find(dragon_runtime_t *runtime, const char *name,
+                                            int timeout_ms, dragon_barrier_t **barrier_out,
+                                            dragon_error_t *error);
 /* From then on it does not matter to others whether we die. */
 DRAGON_API void dragon_barrier_detach(dragon_barrier_t *barrier);
 DRAGON_API dragon_err_t dragon_barrier_destroy(dragon_barrier_t *barrier, dragon_error_t *error);
@@ -114,6 +123,9 @@ DRAGON_API dragon_err_t dragon_event_flag_create(dragon_runtime_t *runtime, int 
 DRAGON_API dragon_err_t dragon_event_flag_attach(dragon_runtime_t *runtime, const char *descriptor,
                                                  dragon_event_flag_t **signal_out,
                                                  dragon_error_t *error);
+DRAGON_API dragon_err_t dragon_event_flag_find(dragon_runtime_t *runtime, const char *name,
+                                               int timeout_ms, dragon_event_flag_t **signal_out,
+                                               dragon_error_t *error);
 DRAGON_API void dragon_event_flag_detach(dragon_event_flag_t *signal);
 DRAGON_API dragon_err_t dragon_event_flag_destroy(dragon_event_flag_t *signal,
                                                   dragon_error_t *error);
@@ -136,6 +148,9 @@ DRAGON_API dragon_err_t dragon_value_create(dragon_runtime_t *runtime, int node,
                                             dragon_error_t *error);
 DRAGON_API dragon_err_t dragon_value_attach(dragon_runtime_t *runtime, const char *descriptor,
                                             dragon_value_t **value_out, dragon_error_t *error);
+DRAGON_API dragon_err_t dragon_value_find(dragon_runtime_t *runtime, const char *name,
+                                          int timeout_ms, dragon_value_t **value_out,
+                                          dragon_error_t *error);
 DRAGON_API void dragon_value_detach(dragon_value_t *value);
 DRAGON_API dragon_err_t dragon_value_destroy(dragon_value_t *value, dragon_error_t *error);
 DRAGON_API const char *dragon_value_descriptor(const dragon_value_t *value);

@@ -237,6 +237,7 @@ static bool open_keeper(struct agent *agent, dragon_error_t *error)
         .loop = agent->loop,
         .tree = agent->tree,
         .children = agent->children,
+        .board_fd = agent->options.board_fd,
         .run_dir = agent->options.run_dir,
         .runtime = agent->start.name,
         .transport_program = agent->transport_program,

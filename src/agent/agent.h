@@ -12,6 +12,7 @@ struct agent;
 
 struct agent_options {
     int control_fd;       // to dragon-run; taken over
+    int board_fd;         // for the keeper; borrowed
     const char *run_dir;  // of the runtime on this host: exist, and are removed at the end, by us
     const char *shm_dir;  // or by dragon-run, whoever is last
     int stdio[3];         // for the head program

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // What dragon-run and the agent it started say to each other, over a Unix socketpair that is descriptor
-// 3 of the agent. The runtime's two directories are the agent's arguments, so that it can remove them
+// 3 of the agent; descriptor 4 is the memory of the node's board (mem/board.h), so that dragon-run can end the waits of
+// whoever sleeps there should the agent die. The runtime's two directories are the agent's arguments, so that it can remove them
 // whenever dragon-run dies. Either end takes the closing of it as the death of the other.
 #ifndef AGENT_CONTROL_H
 #define AGENT_CONTROL_H
@@ -9,7 +10,7 @@
 #include "base/base.h"
 #include "net/auth.h"
 
-enum { CONTROL_FD = 3, CONTROL_BODY_LIMIT = 256 << 20 };
+enum { CONTROL_FD = 3, BOARD_FD = 4, CONTROL_BODY_LIMIT = 256 << 20 };
 
 enum control_type {
     CONTROL_SETUP = 1, // run to agent, first: struct control_setup

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// dragon-agent RUN_DIR SHM_DIR: started by dragon-run, not by people. Descriptor 3 leads to dragon-run; 0, 1 and 2 are
-// those of the caller of dragon-run and are kept for the head program.
+// dragon-agent RUN_DIR SHM_DIR: started by dragon-run, not by people. Descriptor 3 leads to dragon-run, 4 is the
+// memory of the board; 0, 1 and 2 are those of the caller of dragon-run and are kept for the head program.
 #include "config.h"
 
 #include "agent/agent.h"
@@ -43,7 +43,7 @@ static void hold_signals(void)
 
 int main(int argc, char **argv)
 {
-    struct agent_options options = {.control_fd = CONTROL_FD};
+    struct agent_options options = {.control_fd = CONTROL_FD, .board_fd = BOARD_FD};
     int type;
     socklen_t length = sizeof type;
     log_open("dragon-agent", "");

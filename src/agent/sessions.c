@@ -11,8 +11,6 @@
 
 #include <errno.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include <uthash.h>
 
@@ -134,28 +132,6 @@ static void on_connection(void *arg, int fd)
         HASH_ADD(hh, sessions->by_number, number, sizeof session->number, session);
 }
 
-static int listen_at(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof address.sun_path) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    mode_t before = umask(0177);
-    bool good = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
-                listen(fd, 1024) == 0;
-    umask(before);
-    if (good)
-        return fd;
-    int problem = errno;
-    if (fd >= 0)
-        close(fd);
-    errno = problem;
-    return -1;
-}
-
 struct sessions *sessions_create(struct loop *loop, const struct sessions_options *options,
                                  const struct sessions_handler *handler, void *arg,
                                  dragon_error_t *error)
@@ -168,7 +144,7 @@ struct sessions *sessions_create(struct loop *loop, const struct sessions_option
     *sessions =
         (struct sessions){.loop = loop, .options = *options, .handler = handler, .arg = arg};
     sessions->next_number = ((uint64_t)options->node << 32) + 1;
-    int fd = listen_at(options->path);
+    int fd = acceptor_listen(options->path, SOCK_STREAM);
     if (fd >= 0)
         sessions->acceptor = acceptor_create(loop, fd, on_connection, sessions);
     if (!sessions->acceptor) {

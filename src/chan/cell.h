@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A cell of a ring: a state word, what is said of the message, and the message when it is small. And positions in a ring.
-// Both are words with the lap in the upper 40 bits, so that they are compared by subtracting.
+// A cell of a ring: a state word, what is said of the message, and the message when it is small. And positions in a
+// ring. Both are words with the lap in the upper 40 bits, so that they are compared by subtracting.
 //
 //     state:     lap 40 | slot 16 | phase 8          position:  lap 40 | index 24
 #ifndef CHAN_CELL_H

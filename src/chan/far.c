@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The network of one runtime handle: its port, and who gets what the port brings. Answers go to the ways and requests that they
-// belong to (far_peer.c, far_send.c, far_ask.c); requests of others to the part that serves, when this process is
-// a single receiver. Connections that we asked for and those that we serve are told apart by the argument of
+// The network of one runtime handle: its port, and who gets what the port brings. Answers go to the ways and requests
+// that they belong to (far_peer.c, far_send.c, far_ask.c); requests of others to the part that serves, when this
+// process is a single receiver. Connections that we asked for and those that we serve are told apart by the argument of
 // their data_peer.
 #include "config.h"
 
@@ -84,6 +84,11 @@ dragon_err_t far_create(struct waiter *waiter, struct far **far_out, dragon_erro
     return DRAGON_OK;
 }
 
+void far_explain(struct far *far, dragon_error_t *why)
+{
+    far->why = why;
+}
+
 void far_destroy(struct far *far)
 {
     if (!far)
@@ -147,25 +152,19 @@ dragon_err_t far_take_failed(struct far_object *object)
     return err;
 }
 
-dragon_err_t far_open(struct far *far, uint32_t node, uint64_t id, const struct object_spec *spec,
-                      struct far_object **object_out, dragon_error_t *error)
+struct far_object *far_open(struct far *far, uint32_t node, uint64_t id,
+                            const struct object_spec *spec)
 {
     struct far_object *object = calloc(1, sizeof *object);
     if (!object)
-        return err_set(error, DRAGON_ERR_NOMEM, "out of memory");
+        return NULL;
     object->far = far;
     object->node = node;
     object->id = id;
     object->spec = *spec;
     object->home.object = object->direct.object = object;
     DL_APPEND(far->objects, object);
-    dragon_err_t err = far_home(object, error);
-    if (err != DRAGON_OK) {
-        far_close(object, far_deadline(0));
-        return err;
-    }
-    *object_out = object;
-    return DRAGON_OK;
+    return object;
 }
 
 dragon_err_t far_close(struct far_object *object, int64_t deadline_ns)

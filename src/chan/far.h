@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Objects of other nodes, seen from here: requests over the network, and what is under way. A runtime handle has one, made with
-// the first call that needs the network. Calls mean the same as in local.h and sync.h.
+// Objects of other nodes, seen from here: requests over the network, and what is under way. A runtime handle has one,
+// made with the first call that needs the network. Calls mean the same as in local.h and sync.h.
 //
-// Small messages are sent without an answer while there are credits; larger ones are answered when they are in. Each answer,
-// and each loss, is told exactly once: to the call that waits, else to the next call with the handle.
+// Small messages are sent without an answer while there are credits; larger ones are answered when they are in. Each
+// answer, and each loss, is told exactly once: to the call that waits, else to the next call with the handle.
 #ifndef CHAN_FAR_H
 #define CHAN_FAR_H
 
@@ -18,14 +18,17 @@ struct far_object;
 
 // Also makes `waiter->port`. UNSUPPORTED: no network library, or no network; the text says what to install.
 dragon_err_t far_create(struct waiter *waiter, struct far **far_out, dragon_error_t *error);
+// From now on `why` is told of each connection that fails in a call that has no room for a text.
+void far_explain(struct far *far, dragon_error_t *why);
 void far_destroy(struct far *far); // NULL is fine
 struct serve *far_serve(
     struct far *far); // for single receivers, made when first asked for; NULL: out of memory
 
-// Connects when it has to. `object` is of `node`, of that spec.
-dragon_err_t far_open(struct far *far, uint32_t node, uint64_t object,
-                      const struct object_spec *spec, struct far_object **object_out,
-                      dragon_error_t *error);
+// `object` is of `node`, of that spec. NULL: out of memory.
+struct far_object *far_open(struct far *far, uint32_t node, uint64_t object,
+                            const struct object_spec *spec);
+// Connects when it has to, as every call does. TIMEOUT: not yet; the next call goes on with it.
+dragon_err_t far_home(struct far_object *object, int64_t deadline_ns);
 // Waits until all that was sent is in, or the deadline. PEER, TIMEOUT. The object is gone in any case.
 dragon_err_t far_close(struct far_object *object, int64_t deadline_ns);
 
@@ -48,7 +51,8 @@ dragon_err_t far_sync(struct far_object *object, const struct sync_call *call, u
 dragon_err_t far_poll(struct far_object *object, int events, int *events_out,
                       const struct far_call *how);
 
-// For sets: asks the home node to say when `events` are there, unless it has been asked already; far_events tells what it said.
+// For sets: asks the home node to say when `events` are there, unless it has been asked already; far_events tells what
+// it said.
 dragon_err_t far_watch(struct far_object *object, int events);
 dragon_err_t far_events(struct far_object *object, int *events_out); // and forgets them
 bool far_told(void *object);                                         // a struct awaited's `ready`

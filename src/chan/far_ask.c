@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Requests that are answered: receives, polls, operations. Each has a number and is answered once. When the deadline of a call is over
-// it is cancelled, and then the one answer that comes counts: a message that was already taken for us is delivered.
+// Requests that are answered: receives, polls, operations. Each has a number and is answered once. When the deadline of
+// a call is over it is cancelled, and then the one answer that comes counts: a message that was already taken for us is
+// delivered.
 #include "config.h"
 
 #include "chan/far_parts.h"
@@ -87,9 +88,12 @@ static bool is_done(void *arg)
     return ((struct far_request *)arg)->done;
 }
 
-static dragon_err_t request_start(struct far_object *object, struct far_request *request)
+static dragon_err_t request_start(struct far_object *object, struct far_request *request,
+                                  int64_t deadline_ns)
 {
-    dragon_err_t err = far_home(object, NULL);
+    dragon_err_t err = far_home(object, deadline_ns);
+    if (err == DRAGON_ERR_TIMEOUT && deadline_ns == 0)
+        return DRAGON_ERR_AGAIN;
     if (err != DRAGON_OK)
         return err;
     request->far = object->far;
@@ -104,9 +108,10 @@ static dragon_err_t request_finish(struct far_object *object, struct far_request
                                    const struct far_call *how)
 {
     struct far *far = object->far;
-    int64_t deadline = how->deadline_ns == 0 ? far_deadline(FAR_ANSWER_MS) : how->deadline_ns;
+    bool at_once = how->deadline_ns == 0; // then there is nothing to cancel
+    int64_t deadline = at_once ? far_deadline(FAR_ANSWER_MS) : how->deadline_ns;
     dragon_err_t err = far_wait(far, is_done, request, how->wait, &object->spin, deadline);
-    if (err == DRAGON_ERR_TIMEOUT && !request->done && request->peer) {
+    if (err == DRAGON_ERR_TIMEOUT && !at_once && !request->done && request->peer) {
         struct cu_cancel cancel = {.request = request->id};
         far_peer_send(request->peer, CU_CANCEL, &cancel, sizeof cancel);
         (void)far_wait(far, is_done, request, how->wait, NULL, far_deadline(FAR_CANCEL_MS));
@@ -127,7 +132,7 @@ dragon_err_t far_receive(struct far_object *object, void *buffer, size_t room, b
     if (err != DRAGON_OK)
         return err;
     struct far_request request = {.buffer = buffer, .room = room};
-    err = request_start(object, &request);
+    err = request_start(object, &request, how->deadline_ns);
     if (err != DRAGON_OK)
         return err;
     struct cu_receive header = {.handle = object->home.handle,
@@ -215,10 +220,11 @@ dragon_err_t far_sync(struct far_object *object, const struct sync_call *call, u
     if (err != DRAGON_OK)
         return err;
     struct far_request request = {.result = 0};
-    err = request_start(object, &request);
+    bool waits = sync_waits(call->op);
+    // What does not wait is answered at once, whatever the caller's deadline.
+    err = request_start(object, &request, waits ? how->deadline_ns : (int64_t)WAIT_FOREVER_NS);
     if (err != DRAGON_OK)
         return err;
-    bool waits = sync_waits(call->op);
     struct cu_call header = {.handle = object->home.handle,
                              .request = request.id,
                              .op = call->op,
@@ -228,7 +234,7 @@ dragon_err_t far_sync(struct far_object *object, const struct sync_call *call, u
                              .wait = waits && how->deadline_ns != 0};
     far_peer_send(request.peer, CU_CALL, &header, sizeof header);
     struct far_call once = *how;
-    if (!waits) // it is answered at once, whatever the caller's deadline
+    if (!waits)
         once.deadline_ns = 0;
     err = request_finish(object, &request, &once);
     if (result_out && (err == DRAGON_OK || err == DRAGON_ERR_AGAIN))
@@ -244,12 +250,13 @@ dragon_err_t far_poll(struct far_object *object, int events, int *events_out,
     dragon_err_t err = far_take_failed(object);
     if (err != DRAGON_OK)
         return err;
-    if ((events & DRAGON_POLL_SEND) && far_can_send(object)) {
+    bool connected = object->home.open;
+    if ((events & DRAGON_POLL_SEND) && connected && far_can_send(object)) {
         *events_out = DRAGON_POLL_SEND;
         return DRAGON_OK;
     }
     struct far_request request = {.result = 0};
-    err = request_start(object, &request);
+    err = request_start(object, &request, how->deadline_ns);
     if (err != DRAGON_OK)
         return err;
     struct cu_poll header = {.handle = object->home.handle,
@@ -270,7 +277,10 @@ dragon_err_t far_watch(struct far_object *object, int events)
     if (!(events & DRAGON_POLL_RECEIVE) || watch->id != 0 || watch->done)
         return DRAGON_OK;
     watch->watch = true;
-    dragon_err_t err = request_start(object, watch);
+    dragon_err_t err = request_start(object, watch, 0);
+    object->watch_later = err == DRAGON_ERR_AGAIN;
+    if (object->watch_later)
+        return DRAGON_OK; // far_told says when we are connected
     if (err != DRAGON_OK)
         return err;
     struct cu_poll header = {.handle = object->home.handle,
@@ -285,6 +295,7 @@ bool far_told(void *arg)
 {
     const struct far_object *object = arg;
     return object->failed != DRAGON_OK || object->watch.done ||
+           (object->watch_later && object->home.known) ||
            ((object->watched & DRAGON_POLL_SEND) && far_can_send(object));
 }
 

@@ -8,8 +8,8 @@
 //      |        home: the transport of its node; direct: the single receiver, for sends only
 //      `--- requests: what is asked and not answered    (far_ask.c)
 //
-// A way has a handle on its connection, and numbers its sends. Whatever is lost is told to the call that waits for it, or put down
-// in the object for the next one.
+// A way has a handle on its connection, and numbers its sends. Whatever is lost is told to the call that waits for it,
+// or put down in the object for the next one.
 #ifndef CHAN_FAR_PARTS_H
 #define CHAN_FAR_PARTS_H
 
@@ -39,10 +39,11 @@ struct far_way {
     struct far_object *object; // borrowed
     struct far_peer *peer;     // NULL: there is none
     uint32_t handle;
-    bool open;  // it was opened well
-    bool known; // the answer to CU_OPEN is here: `answer`
-    bool moved; // the route is to be asked for again
-    bool used;  // a direct one: sends go this way
+    int64_t begun_ns; // when it was begun to open it
+    bool open;        // it was opened well
+    bool known;       // the answer to CU_OPEN is here: `answer`
+    bool moved;       // the route is to be asked for again
+    bool used;        // a direct one: sends go this way
     uint32_t credits;
     uint32_t sent, acked; // numbers
     bool full;            // the other side has no memory for what is under way
@@ -79,6 +80,7 @@ struct far_object {
     struct spin spin;
     int watched;              // events that a set waits for
     struct far_request watch; // its id is 0: not asked
+    bool watch_later;         // because the way was not open yet
     size_t block_bytes;       // what was received last into a block
 };
 
@@ -101,7 +103,8 @@ struct far {
     struct serve *serve;                    // owned; NULL: we serve nothing
     struct far_copy *spare[FAR_COPY_KINDS]; // owned
     size_t spare_bytes;
-    uint32_t copies; // that the network has
+    uint32_t copies;     // that the network has
+    dragon_error_t *why; // borrowed; NULL: nobody wants to know why a connection failed
 };
 
 // ---- far.c
@@ -126,13 +129,13 @@ void far_peer_send(struct far_peer *peer, uint8_t type, const void *header, size
 // Who serves the object now, connected. `object` 0: the transport of the node.
 dragon_err_t far_route(struct far *far, uint32_t node, uint64_t object, bool *direct_out,
                        struct far_peer **peer_out, dragon_error_t *error);
+// Which may be known.
 dragon_err_t far_transport(struct far *far, uint32_t node, struct far_peer **peer_out,
-                           dragon_error_t *error); // which may be known
-void far_peer_unref(struct far_peer *peer);        // one way less
+                           dragon_error_t *error);
+void far_peer_unref(struct far_peer *peer); // one way less
 
 // ---- far_way.c
 
-dragon_err_t far_home(struct far_object *object, dragon_error_t *error); // opens it, if it is not
 // Where a send goes now.
 dragon_err_t far_send_way(struct far_object *object, bool large, const struct far_call *how,
                           struct far_way **way_out);
@@ -145,7 +148,6 @@ void far_on_moved(struct far *far, struct far_peer *peer, const struct cu_handle
 
 // The way is gone: what was not acknowledged is lost.
 void far_sends_lost(struct far_way *way);
-bool far_way_drained(void *way); // an awaited's `ready`: nothing is under way
 // Waits for that, and says what has become of it.
 dragon_err_t far_wait_drained(struct far_way *way, dragon_wait_t mode, int64_t deadline_ns);
 dragon_err_t far_drain(struct far_way *way, dragon_wait_t mode, int64_t deadline_ns);

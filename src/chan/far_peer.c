@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Connections. The keeper knows who serves an object (KC_ROUTE); a connection begins with the runtime's key. A lost one is
-// forgotten with all that hangs on it, and the next call that needs it asks for the route again: by then there may be a
-// new transport.
+// Connections. The keeper knows who serves an object (KC_ROUTE); a connection begins with the runtime's key. A lost one
+// is forgotten with all that hangs on it, and the next call that needs it asks for the route again: by then there may
+// be a new transport.
 #include "config.h"
 
 #include "chan/far_parts.h"

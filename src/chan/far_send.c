@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Sends. A message up to CHAN_COPIED is copied and on its way, and uses up a credit and its bytes of the window until CU_CREDIT says
-// that it is in. One that is
-// answered, because it is larger, or in mode RECEIVED, is waited for: the answer is the result of the call.
+// Sends. A message up to CHAN_COPIED is copied and on its way, and uses up a credit and its bytes of the window until
+// CU_CREDIT says that it is in. One that is answered, because it is larger, or in mode RECEIVED, is waited for: the
+// answer is the result of the call.
 //
-// When the deadline of an answered one is over it is taken back. That crosses with its answer on the way, so the one answer
-// that comes is what counts: nothing is lost in between.
+// When the deadline of an answered one is over it is taken back. That crosses with its answer on the way, so the one
+// answer that comes is what counts: nothing is lost in between.
 #include "config.h"
 
 #include "chan/far_parts.h"
@@ -38,7 +38,7 @@ static void acknowledge(struct far_way *way, uint32_t number)
         way->bytes -= *size_of(way, ++way->acked);
 }
 
-bool far_way_drained(void *arg)
+static bool is_drained(void *arg) // an awaited's `ready`: nothing is under way
 {
     const struct far_way *way = arg;
     return !way->open || under_way(way) == 0;
@@ -109,11 +109,11 @@ void far_on_credit(struct far *far, struct far_peer *peer, const struct cu_credi
 dragon_err_t far_wait_drained(struct far_way *way, dragon_wait_t mode, int64_t deadline_ns)
 {
     struct far_object *object = way->object;
-    if (far_way_drained(way))
+    if (is_drained(way))
         return DRAGON_OK;
     struct cu_handle flush = {.handle = way->handle};
     far_peer_send(way->peer, CU_FLUSH, &flush, sizeof flush);
-    return far_wait(object->far, far_way_drained, way, mode, &object->spin, deadline_ns);
+    return far_wait(object->far, is_drained, way, mode, &object->spin, deadline_ns);
 }
 
 dragon_err_t far_drain(struct far_way *way, dragon_wait_t mode, int64_t deadline_ns)
@@ -238,7 +238,7 @@ static dragon_err_t send_large(struct far_way *way, struct cu_send *header, cons
         return send_failed(way);
     int64_t deadline = header->mode & SEND_TRY ? far_deadline(FAR_ANSWER_MS) : how->deadline_ns;
     dragon_err_t err = far_wait(far, way_answered, way, how->wait, &object->spin, deadline);
-    if (err == DRAGON_ERR_TIMEOUT && way->awaited) {
+    if (err == DRAGON_ERR_TIMEOUT && way->awaited && !(header->mode & SEND_TRY)) {
         struct cu_take_back back = {.handle = way->handle, .number = header->number};
         far_peer_send(way->peer, CU_TAKE_BACK, &back, sizeof back);
         (void)far_wait(far, way_answered, way, how->wait, NULL, far_deadline(FAR_CANCEL_MS));

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Ways: an object that is open on a connection. Everything goes the way of the home node's transport. Of a channel with a single
-// receiver the messages up to CHAN_COPIED go straight to that receiver, as soon as there is a way to it. Larger ones do not,
-// because a receiver that computes would hold up their sender in the middle; the transport is always there.
+// Ways: an object that is open on a connection. Everything goes the way of the home node's transport. Of a channel with
+// a single receiver the messages up to CHAN_COPIED go straight to that receiver, as soon as there is a way to it.
+// Larger ones do not, because a receiver that computes would hold up their sender in the middle; the transport is
+// always there.
 //
-// A sender changes from one way to the other only when everything it has sent is in, so its messages keep their order and none is
-// sent twice. It goes on with the one until the other is open: that takes until the receiver is in a call of its own.
+// A sender changes from one way to the other only when everything it has sent is in, so its messages keep their order
+// and none is sent twice. It goes on with the one until the other is open: that takes until the receiver is in a call
+// of its own.
 #include "config.h"
 
 #include "chan/far_parts.h"
 
 enum {
-    MOVE_WAIT_MS = 20, // for what is under way to be in
-    MOVE_AGAIN = 256,  // sends later when it was not
+    MOVE_WAIT_MS = 20,    // for what is under way to be in
+    MOVE_AGAIN = 256,     // sends later when it was not
+    OPEN_LEAST_MS = 1000, // that the call waits with which it begins, whatever its deadline
     OPEN_TRIES = 6,
     OPEN_AGAIN_MS = 5, // then twice as long
 };
@@ -45,6 +48,8 @@ void far_on_opened(struct far *far, struct far_peer *peer, const struct cu_opene
     way->known = true;
     way->answer = (dragon_err_t)opened->error;
     way->open = opened->error == DRAGON_OK;
+    // A single receiver may serve its channel itself by now: the first send asks.
+    way->moved = way->open && way == &way->object->home && way->object->spec.single;
     way->credits = opened->credits;
 }
 
@@ -77,28 +82,43 @@ void far_way_leave(struct far_way *way)
     far_peer_unref(peer);
 }
 
-static dragon_err_t open_home(struct far_object *object, dragon_error_t *error)
+static dragon_err_t begin_home(struct far_object *object)
 {
-    struct far *far = object->far;
     struct far_way *way = &object->home;
     struct far_peer *peer;
-    dragon_err_t err = far_transport(far, object->node, &peer, error);
+    dragon_err_t err = far_transport(object->far, object->node, &peer, object->far->why);
+    if (err == DRAGON_OK)
+        err = way_begin(way, peer);
+    way->begun_ns = (int64_t)time_now_ns();
+    return err;
+}
+
+// A call that cannot wait so long leaves it to the next one to wait on. The one that begins may be late.
+static dragon_err_t open_home(struct far_object *object, int64_t deadline_ns)
+{
+    struct far_way *way = &object->home;
+    dragon_err_t err = way->peer ? DRAGON_OK : begin_home(object);
     if (err != DRAGON_OK)
         return err;
-    err = way_begin(way, peer);
-    if (err == DRAGON_OK)
-        err =
-            far_wait(far, way_known, way, DRAGON_WAIT_ADAPTIVE, NULL, far_deadline(FAR_ANSWER_MS));
+    int64_t least = way->begun_ns + OPEN_LEAST_MS * INT64_C(1000000);
+    int64_t most = way->begun_ns + FAR_ANSWER_MS * INT64_C(1000000);
+    int64_t limit = deadline_ns < least ? least : deadline_ns < most ? deadline_ns : most;
+    err = far_wait(object->far, way_known, way, DRAGON_WAIT_ADAPTIVE, NULL, limit);
+    if (err == DRAGON_ERR_TIMEOUT && limit < most)
+        return err;
     if (err == DRAGON_OK)
         err = way->answer;
-    if (err == DRAGON_OK)
+    if (err == DRAGON_OK) {
+        if (object->far->why)
+            object->far->why->code = DRAGON_OK;
         return DRAGON_OK;
+    }
     if (way->peer && err == DRAGON_ERR_TIMEOUT)
         far_peer_lost(way->peer); // it does not answer: not to be tried for every call again
     else
         far_way_leave(way);
-    return err_set(error, err, "node %u does not let us use the %s there: %s", object->node,
-                   object_kind_names[object->spec.kind], dragon_err_text(err));
+    return err_set(object->far->why, err, "node %u does not let us use the %s there: %s",
+                   object->node, object_kind_names[object->spec.kind], dragon_err_text(err));
 }
 
 static bool never(void *arg)
@@ -107,7 +127,7 @@ static bool never(void *arg)
     return false;
 }
 
-dragon_err_t far_home(struct far_object *object, dragon_error_t *error)
+dragon_err_t far_home(struct far_object *object, int64_t deadline_ns)
 {
     struct far_way *way = &object->home;
     dragon_err_t err = DRAGON_OK;
@@ -116,9 +136,7 @@ dragon_err_t far_home(struct far_object *object, dragon_error_t *error)
         if (err == DRAGON_ERR_PEER)
             (void)far_wait(object->far, never, NULL, DRAGON_WAIT_IDLE, NULL,
                            far_deadline(OPEN_AGAIN_MS << try));
-        err = open_home(object, error);
-        // A single receiver may serve its channel itself by now: the first send asks.
-        way->moved = way->open && object->spec.single;
+        err = open_home(object, deadline_ns);
         if (err != DRAGON_ERR_PEER)
             break;
     }
@@ -196,5 +214,5 @@ dragon_err_t far_send_way(struct far_object *object, bool large, const struct fa
     if (err != DRAGON_OK)
         return err;
     *way_out = direct->used && !large ? direct : home;
-    return *way_out == direct ? DRAGON_OK : far_home(object, NULL);
+    return *way_out == direct ? DRAGON_OK : far_home(object, how->deadline_ns);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The table of ids.h: an open array whose size is a power of two. Ids are given out in turn from a random start, leaving out those
-// whose place is taken; it grows when it is half full, and then no two ids share a place, since they did not before.
+// The table of ids.h: an open array whose size is a power of two. Ids are given out in turn from a random start,
+// leaving out those whose place is taken; it grows when it is half full, and then no two ids share a place, since they
+// did not before.
 #include "config.h"
 
 #include "chan/ids.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Each call tries, and waits until it is worth to try again. A message that is not inline is a block: made and filled before
-// there is anything of it in the ring, and copied out after it has left it, so nobody waits for a copy.
+// Each call tries, and waits until it is worth to try again. A message that is not inline is a block: made and filled
+// before there is anything of it in the ring, and copied out after it has left it, so nobody waits for a copy.
 #include "config.h"
 
 #include "chan/local.h"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// This process's end of a channel of its own node: the ring, blocks for large messages, and waiting. See dragon/channel.h for what
-// each call means; here deadlines are absolute, and AGAIN is said instead of TIMEOUT when `deadline_ns` is 0.
+// This process's end of a channel of its own node: the ring, blocks for large messages, and waiting. See
+// dragon/channel.h for what each call means; here deadlines are absolute, and AGAIN is said instead of TIMEOUT when
+// `deadline_ns` is 0.
 #ifndef CHAN_LOCAL_H
 #define CHAN_LOCAL_H
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What can be done with everything that lives in shared memory and is used from all nodes: channels, locks and so on. The keeper of
-// the home node makes it, knows who is attached, puts it right when one of them dies, and gives its memory back when it
-// was destroyed and nobody is attached any more.
+// What can be done with everything that lives in shared memory and is used from all nodes: channels, locks and so on. The
+// keeper of the home node makes it, knows who is attached, puts it right when one of them dies, and gives its memory
+// back when it was destroyed and nobody is attached any more.
 #ifndef CHAN_OBJECT_H
 #define CHAN_OBJECT_H
 
@@ -19,8 +19,9 @@ bool object_check(const struct object *object, uint64_t id, enum object_kind kin
 void object_close(struct object *object, struct space *space);
 // Wakes everybody; channels: frees the blocks of what is in it. `space` is the keeper's.
 void object_destroy(struct object *object, struct space *space);
-// A process is gone that was attached: whatever it was doing here is finished or undone. Does not wake anybody: the keeper rings
-// every bell afterwards. Called after the process is gone for certain, before its blocks are given back and its slot is reused.
+// A process is gone that was attached: whatever it was doing here is finished or undone. Does not wake anybody: the
+// keeper rings every bell afterwards. Called after the process is gone for certain, before its blocks are given back
+// and its slot is reused.
 void object_recover(struct object *object, uint32_t dead, struct space *space);
 void object_stat(struct object *object, struct object_stat *stat_out); // all but `processes`
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What a process says to whoever serves the objects of another node: the node's dragon-transport, or, for a channel with a single
-// receiver, the receiver itself. These are active messages: a header as below, and a payload. All numbers are little-endian
-// and unaligned; what does not follow this is an error of the sender and ends its connection. doc/protocol.md has the
-// same table.
+// What a process says to whoever serves the objects of another node: the node's dragon-transport, or, for a channel
+// with a single receiver, the receiver itself. These are active messages: a header as below, and a payload. All numbers
+// are little-endian and unaligned; what does not follow this is an error of the sender and ends its connection.
+// doc/protocol.md has the same table.
 //
-// A handle is what the asking process calls an object that it has opened on a connection; its sends are numbered from 1 there.
-// Requests and handles are numbers that it does not use again soon, so an answer that is late never meets a new one.
+// A handle is what the asking process calls an object that it has opened on a connection; its sends are numbered from 1
+// there. Requests and handles are numbers that it does not use again soon, so an answer that is late never meets a new
+// one.
 #ifndef CHAN_PROTO_H
 #define CHAN_PROTO_H
 
@@ -47,8 +48,8 @@ enum chan_message {
 enum {
     CHAN_HEADER = 96,  // bytes at most
     CHAN_SMALL = 8192, // a message up to here is sent with its header
-    // One up to here is sent without waiting for its receiver, as long as there are credits, and with all that is on its way has
-    // at most CHAN_WINDOW bytes.
+    // One up to here is sent without waiting for its receiver, as long as there are credits, and with all that is on
+    // its way has at most CHAN_WINDOW bytes.
     CHAN_COPIED = 256 << 10,
     CHAN_WINDOW = 4 << 20,
     CHAN_CREDITS_MOST = 64,

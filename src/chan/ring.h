@@ -5,21 +5,21 @@
 //     | struct ring | cell 0 | cell 1 | ... | cell capacity-1 |
 //
 // A cell's state word says everything that counts: its lap (how often the ring has gone round), its phase, and who is
-// at it. Positions (head, tail) are lap and index in one word; they only follow what cells say, and whoever finds one behind
-// helps it on.
+// at it. Positions (head, tail) are lap and index in one word; they only follow what cells say, and whoever finds one
+// behind helps it on.
 //
 //     free(lap) --> writing(lap, slot) --> full(lap, slot) --> reading(lap, slot) --> free(lap + 1)
 //       |              |  the writer dies                         |  the reader dies: its message is gone with it
 //       |              `-> void(lap) --> free(lap + 1)            `-> free(lap + 1)
 //       `-> end(lap): it was closed, and a receiver has seen that nothing more will come
 //
-// A sender takes the cell at tail by one compare-and-swap of its state, which names the sender; then moves tail on; fills the cell;
-// and publishes it with one store. So whoever dies, at any instruction, has taken a cell in its name or has not, and the
-// keeper knows which from the cell alone (ring_recover). Two cells are never taken out of order, so the order of messages is
-// the order of the cells.
+// A sender takes the cell at tail by one compare-and-swap of its state, which names the sender; then moves tail on;
+// fills the cell; and publishes it with one store. So whoever dies, at any instruction, has taken a cell in its name or
+// has not, and the keeper knows which from the cell alone (ring_recover). Two cells are never taken out of order, so
+// the order of messages is the order of the cells.
 //
-// A message up to the inline size lies in the cell, the first 24 bytes in the same cache line as the state. A larger one is a block:
-// the sender's, then SLOT_MESSAGE's from just before it is published, then the receiver's.
+// A message up to the inline size lies in the cell, the first 24 bytes in the same cache line as the state. A larger
+// one is a block: the sender's, then SLOT_MESSAGE's from just before it is published, then the receiver's.
 #ifndef CHAN_RING_H
 #define CHAN_RING_H
 
@@ -67,15 +67,15 @@ bool ring_check(const struct ring *ring, size_t bytes);
 uint32_t ring_ticket(struct space *space, uint32_t slot);
 uint32_t ring_taken(struct space *space, uint32_t slot, uint32_t ticket);
 
-// `data` is the inline message, when `block` is 0. AGAIN: full. CLOSED: closed or destroyed. On success a block is no longer ours.
-// Wakes a receiver that sleeps.
+// `data` is the inline message, when `block` is 0. AGAIN: full. CLOSED: closed or destroyed. On success a block is no
+// longer ours. Wakes a receiver that sleeps.
 dragon_err_t ring_push(struct ring *ring, struct space *space, const struct ring_message *message,
                        const void *data);
 
-// Takes the oldest message, when it has at most `room` bytes or is a block and `blocks` is set: an inline message is copied to
-// `buffer`, a block becomes ours (message_out->block; `buffer` is not touched). TOO_BIG: it has more; it stays. AGAIN: none.
-// CLOSED: none, and none will come. NOMEM, PEER: the block's segment cannot be mapped here; it stays. Wakes a sender that
-// sleeps; tells one that waits for it to be received.
+// Takes the oldest message, when it has at most `room` bytes or is a block and `blocks` is set: an inline message is
+// copied to `buffer`, a block becomes ours (message_out->block; `buffer` is not touched). TOO_BIG: it has more; it
+// stays. AGAIN: none. CLOSED: none, and none will come. NOMEM, PEER: the block's segment cannot be mapped here; it
+// stays. Wakes a sender that sleeps; tells one that waits for it to be received.
 dragon_err_t ring_pop(struct ring *ring, struct space *space, bool blocks, void *buffer,
                       size_t room, struct ring_message *message_out);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A ring is made, closed, destroyed, and put right when somebody died at it. All but ring_drain is called by the keeper, which
-// does one thing at a time and does not die: the runtime would end with it.
+// A ring is made, closed, destroyed, and put right when somebody died at it. All but ring_drain is called by the
+// keeper, which does one thing at a time and does not die: the runtime would end with it.
 #include "config.h"
 
 #include "chan/cell.h"
@@ -81,7 +81,8 @@ void ring_destroy(struct ring *ring, struct space *space)
     wake_everybody(ring, space);
 }
 
-// Also called by a sender whose message came too late, which may die here like anywhere else: the block is taken as a receiver would.
+// Also called by a sender whose message came too late, which may die here like anywhere else: the block is taken as a
+// receiver would.
 void ring_drain(struct ring *ring, struct space *space)
 {
     for (;;) {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The objects that are served, and the turn. An object of the node is opened at the keeper when a connection first asks for it,
-// and left when no connection uses it any more.
+// The objects that are served, and the turn. An object of the node is opened at the keeper when a connection first asks
+// for it, and left when no connection uses it any more.
 //
-// Waiting objects are in a list; a turn goes through it: sends that wait for room first, then what waits for messages or
-// for its turn. Nothing here sleeps: the transport's loop enters the waitsets of what is waited for (serve_enter) before it does.
+// Waiting objects are in a list; a turn goes through it: sends that wait for room first, then what waits for messages
+// or for its turn. Nothing here sleeps: the transport's loop enters the waitsets of what is waited for (serve_enter)
+// before it does.
 #include "config.h"
 
 #include "chan/serve_parts.h"

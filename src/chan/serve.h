@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Serving the objects of this node to processes of others, over the network: everything, in dragon-transport; or the channels of
-// which this process is the single receiver. What cannot be done at once is parked, with its connection, until the object
-// changes, it is cancelled, or the connection is gone. Each request gets exactly one answer.
+// Serving the objects of this node to processes of others, over the network: everything, in dragon-transport; or the
+// channels of which this process is the single receiver. What cannot be done at once is parked, with its connection,
+// until the object changes, it is cancelled, or the connection is gone. Each request gets exactly one answer.
 //
-// What a sender was told to be on its way and is here in full is not dropped with its connection: it goes into its channel.
+// What a sender was told to be on its way and is here in full is not dropped with its connection: it goes into its
+// channel.
 #ifndef CHAN_SERVE_H
 #define CHAN_SERVE_H
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What is asked and answered: receives, polls, operations. Each is tried when it comes; what is to wait is parked with its
-// object, in order, and tried again when the object has changed.
+// What is asked and answered: receives, polls, operations. Each is tried when it comes; what is to wait is parked with
+// its object, in order, and tried again when the object has changed.
 //
 // A message that was taken out for somebody is his: if he is gone before it arrives it went with him.
 #include "config.h"
@@ -182,6 +182,9 @@ static dragon_err_t call_now(struct serve *serve, struct use *use, const struct 
                              uint64_t *result_out)
 {
     uint32_t slot;
+    // What the process put before counts, also while it waits for room here.
+    if (request->call.op == SYNC_QUEUE_JOIN && use->in != use->received)
+        return DRAGON_ERR_AGAIN;
     dragon_err_t err = connection_slot(serve, use->connection, &slot);
     use->owns = true;
     if (err == DRAGON_OK)

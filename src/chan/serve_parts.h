@@ -5,6 +5,7 @@
 //     serve --- connections: processes of other nodes                      (serve_peer.c)
 //       |          `--- uses: objects that they have opened                (serve_peer.c)
 //       |                 `--- inbound: sends that are not in yet, in order (serve_send.c)
+//       |--- telling: uses whose send is answered when it is received      (serve_credit.c)
 //       `------ served: objects, each opened once for all its uses         (serve.c)
 //                  |--- blocked: uses whose next send waits for room       (serve_send.c)
 //                  `--- parked: requests that wait, in order               (serve_ask.c)
@@ -84,7 +85,7 @@ struct use {
     struct use *next, *prev;    // in served->blocked
     bool blocked;               // it is there
     bool owns;                  // perhaps something, in the name of the connection's slot
-    uint32_t receiver, move_at; // of a channel with a single one, see tell_moved
+    uint32_t receiver, move_at; // of a channel with a single one, see send_tell_moved
     // Its send in mode RECEIVED
     bool telling;
     uint32_t tell_number, ticket;
@@ -148,11 +149,21 @@ dragon_err_t connection_slot(struct serve *serve, struct connection *connection,
 bool send_arrived(struct serve *serve, struct connection *connection, const struct cu_send *header,
                   struct data_message *message); // false: against the rules
 void send_take_back(struct use *use, uint32_t number);
-void send_flush(struct use *use);
 void sends_turn(struct serve *serve, struct served *served);
-void sends_tell(struct serve *serve);
 void sends_drop(struct use *use, bool whole); // those that are not here in full; or all
-void credit(struct use *use);
+
+// ---- serve_credit.c
+
+// OK: all up to this send are in; else it is told what became of this one.
+void send_credit(struct use *use, uint32_t number, dragon_err_t err);
+void send_give_back(struct use *use);
+bool send_is_answered(uint8_t mode, uint64_t bytes);
+void send_is_in(struct use *use, uint32_t number, uint8_t mode, uint64_t bytes, uint32_t ticket);
+void send_is_not_in(struct use *use, uint32_t number, dragon_err_t err);
+void send_flush(struct use *use);
+void send_tell_moved(struct use *use);
+void send_tell_no_longer(struct use *use);
+void sends_tell(struct serve *serve); // those whose message was received
 
 // ---- serve_ask.c
 

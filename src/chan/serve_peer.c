@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Connections. The first message of one has to show the runtime's key; then each message is checked before anything is done with
-// it, and what is against the rules ends the connection, not the service. A connection that ends leaves what it has
-// sent in full, and nothing else: what it owned here is put right by the keeper, like that of a process that died.
+// Connections. The first message of one has to show the runtime's key; then each message is checked before anything is
+// done with it, and what is against the rules ends the connection, not the service. A connection that ends leaves what
+// it has sent in full, and nothing else: what it owned here is put right by the keeper, like that of a process that
+// died.
 #include "config.h"
 
 #include "chan/serve_parts.h"

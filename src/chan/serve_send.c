@@ -2,108 +2,12 @@
 //
 // Sends of other nodes. One that can goes into its channel at once; else it waits in the queue of its handle, and those behind it do:
 // they keep their order. A large payload stays at its sender until there is room for its message, and is then moved into a block of
-// this node.
-//
-// Credits are given back in batches, at once to a sender that has used up all; sends with an answer are answered when their fate
-// is known.
+// this node. What the senders are told is in serve_credit.c.
 #include "config.h"
 
 #include "chan/serve_parts.h"
 
 #include <stdlib.h>
-
-// ---- answers
-
-static void send_credit(struct use *use, uint32_t number, dragon_err_t err)
-{
-    struct cu_credit header = {.handle = use->handle, .number = number, .error = err};
-    reply(use->connection, CU_CREDIT, &header, sizeof header);
-}
-
-// All that are in. One in mode RECEIVED only counts when it is received.
-static void give_back(struct use *use)
-{
-    uint32_t number = use->telling ? use->tell_number - 1 : use->in;
-    if (number == use->acked)
-        return;
-    use->acked = number;
-    use->bytes = 0;
-    send_credit(use, number, DRAGON_OK);
-}
-
-static bool is_answered(uint8_t mode, uint64_t bytes)
-{
-    return mode != 0 || bytes > CHAN_COPIED;
-}
-
-static void tell_no_longer(struct use *use)
-{
-    if (!use->telling)
-        return;
-    use->telling = false;
-    DL_DELETE2(use->serve->telling, use, prev_tell, next_tell);
-}
-
-static void tell_later(struct use *use, uint32_t number, uint32_t ticket)
-{
-    struct serve *serve = use->serve;
-    tell_no_longer(use); // of an older one
-    use->telling = true;
-    use->tell_number = number;
-    use->ticket = ticket;
-    use->position = ring_sent(served_ring(use->served));
-    DL_APPEND2(serve->telling, use, prev_tell, next_tell);
-}
-
-static void is_in(struct use *use, uint32_t number, uint8_t mode, uint64_t bytes, uint32_t ticket)
-{
-    use->in = number;
-    use->bytes += bytes;
-    if (mode & SEND_TELL)
-        tell_later(use, number, ticket);
-    else if (is_answered(mode, bytes) || use->in - use->acked >= SERVE_BATCH ||
-             use->bytes >= CHAN_WINDOW / 2 || use->received - use->acked >= SERVE_CREDITS ||
-             (use->flushing && use->in == use->flush))
-        give_back(use);
-    if (use->flushing && use->in == use->flush)
-        use->flushing = false;
-}
-
-static void is_not_in(struct use *use, uint32_t number, dragon_err_t err)
-{
-    if (err != DRAGON_OK)
-        send_credit(use, number, err);
-    use->in = number; // nothing more comes of it
-    give_back(use);
-}
-
-void send_flush(struct use *use)
-{
-    if (use->in == use->received) {
-        give_back(use);
-        return;
-    }
-    use->flushing = true;
-    use->flush = use->received;
-}
-
-// The single receiver may serve the channel itself, by now or soon: the sender is told when there is another one than it
-// was told of, and again after twice as many messages, because the receiver is there before it serves.
-static void tell_moved(struct use *use)
-{
-    struct ring *ring = served_ring(use->served);
-    if (!ring->config.single || !use->serve->all)
-        return;
-    uint32_t receiver = atomic_load_explicit(&ring->receiver, memory_order_relaxed);
-    if (receiver != use->receiver)
-        use->move_at = use->received;
-    use->receiver = receiver;
-    if (receiver == SLOT_NONE || use->move_at != use->received)
-        return;
-    use->move_at = use->received * 2;
-    struct cu_handle moved = {.handle = use->handle};
-    reply(use->connection, CU_MOVED, &moved, sizeof moved);
-}
 
 // ---- one message
 
@@ -154,6 +58,15 @@ static void inbound_free(struct serve *serve, struct inbound *inbound)
     free(inbound);
 }
 
+// Its sender has been told. What is still there it gets back now, however long others are before it.
+static void give_up(struct serve *serve, struct inbound *inbound)
+{
+    if (inbound->incoming)
+        data_refuse(serve->waiter->port, inbound->incoming);
+    inbound->incoming = NULL;
+    inbound->gone = true;
+}
+
 enum step { STEP_DONE, STEP_ROOM, STEP_MEMORY, STEP_MOVING };
 
 static void run(struct use *use);
@@ -180,9 +93,9 @@ static enum step get_payload(struct use *use, struct inbound *inbound)
         alloc_block(serve, use->served, inbound->bytes, &inbound->block, &inbound->at);
     if (err != DRAGON_OK) {
         inbound->block = 0;
-        if (!is_answered(inbound->mode, inbound->bytes)) {
+        if (!send_is_answered(inbound->mode, inbound->bytes)) {
             // It was promised that it will arrive. Who waits behind it can be told why.
-            give_back(use);
+            send_give_back(use);
             if (!use->lacks_memory)
                 send_credit(use, use->acked, DRAGON_ERR_FULL);
             use->lacks_memory = serve->lacks_memory = true;
@@ -224,8 +137,8 @@ static enum step step(struct use *use)
         inbound->gone = true;
         send_credit(use, inbound->number, DRAGON_ERR_AGAIN);
     }
-    bool needs_block = !inbound->block &&
-                       (inbound->incoming || inbound->bytes > ring->config.inline_bytes);
+    bool needs_block =
+        !inbound->block && (inbound->incoming || inbound->bytes > ring->config.inline_bytes);
     if (!inbound->gone && needs_block) {
         if (!ring_writable(ring))
             return STEP_ROOM;
@@ -245,10 +158,10 @@ static enum step step(struct use *use)
     use->queue = inbound->next;
     if (err == DRAGON_OK && !inbound->gone) {
         inbound->block = 0; // the message's
-        is_in(use, inbound->number, ticket ? inbound->mode : inbound->mode & ~SEND_TELL,
-              inbound->bytes, ticket);
+        send_is_in(use, inbound->number, ticket ? inbound->mode : inbound->mode & ~SEND_TELL,
+                   inbound->bytes, ticket);
     } else {
-        is_not_in(use, inbound->number, err);
+        send_is_not_in(use, inbound->number, err);
     }
     inbound_free(serve, inbound);
     return STEP_DONE;
@@ -276,7 +189,7 @@ static void run(struct use *use)
             how = step(use);
         set_blocked(use, use->queue && how != STEP_MOVING);
         if (use->blocked) // whoever is held up here has all credits that there are
-            give_back(use);
+            send_give_back(use);
     }
     if (!use->queue && use->leaving)
         use_gone(use);
@@ -344,13 +257,13 @@ static dragon_err_t push_now(struct use *use, const struct cu_send *header,
             return DRAGON_ERR_AGAIN;
         dragon_err_t err = alloc_block(serve, use->served, message->bytes, &block, &at);
         if (err != DRAGON_OK)
-            return is_answered(header->mode, message->bytes) ? err : DRAGON_ERR_AGAIN;
+            return send_is_answered(header->mode, message->bytes) ? err : DRAGON_ERR_AGAIN;
         memcpy(at, message->data, message->bytes);
     }
     uint32_t ticket;
     dragon_err_t err = push(use, header, message->bytes, block, message->data, &ticket);
     if (err == DRAGON_OK)
-        is_in(use, header->number, header->mode, message->bytes, ticket);
+        send_is_in(use, header->number, header->mode, message->bytes, ticket);
     else if (block)
         space_free(space, block, space->slot);
     return err;
@@ -368,7 +281,7 @@ static bool wait_for_room(struct use *use, const struct cu_send *header,
     *end = inbound;
     if (inbound != use->queue && header->mode & SEND_TRY) { // not now: others are before it
         send_credit(use, header->number, DRAGON_ERR_AGAIN);
-        inbound->gone = true;
+        give_up(use->serve, inbound);
     } else if (inbound == use->queue) {
         run(use);
     }
@@ -390,7 +303,7 @@ bool send_arrived(struct serve *serve, struct connection *connection, const stru
     use->received = header->number;
     dragon_err_t err = DRAGON_ERR_PEER; // we serve it no longer
     if (use->served) {
-        tell_moved(use);
+        send_tell_moved(use);
         err = use->queue || message->incoming ? DRAGON_ERR_AGAIN : push_now(use, header, message);
         if (err == DRAGON_OK)
             return true;
@@ -399,7 +312,7 @@ bool send_arrived(struct serve *serve, struct connection *connection, const stru
     }
     if (message->incoming)
         data_refuse(serve->waiter->port, message->incoming);
-    is_not_in(use, header->number, err);
+    send_is_not_in(use, header->number, err);
     return true;
 }
 
@@ -414,46 +327,14 @@ void send_take_back(struct use *use, uint32_t number)
         }
         if (!inbound->gone)
             send_credit(use, number, DRAGON_ERR_AGAIN);
-        inbound->gone = true;
+        give_up(use->serve, inbound);
         run(use);
         return;
     }
     if (use->telling && use->tell_number == number) {
-        tell_no_longer(use);
+        send_tell_no_longer(use);
         send_credit(use, number, DRAGON_ERR_TIMEOUT);
-        give_back(use);
-    }
-}
-
-// ---- being received
-
-// What has become of it. A direct receiver sees it also from how far its channel was read.
-static uint32_t fate(struct use *use)
-{
-    struct serve *serve = use->serve;
-    struct space *space = serve->waiter->space;
-    uint32_t slot = serve->all ? use->connection->slot : space->slot;
-    uint32_t taken = ring_taken(space, slot, use->ticket);
-    if (taken == 0 && !serve->all && ring_received(served_ring(use->served)) >= use->position)
-        return TAKEN_RECEIVED;
-    return taken;
-}
-
-void sends_tell(struct serve *serve)
-{
-    struct use *use, *next;
-    DL_FOREACH_SAFE2(serve->telling, use, next, next_tell)
-    {
-        uint32_t taken = fate(use);
-        bool destroyed = object_state(use->served->object) == OBJECT_DESTROYED;
-        if (taken == 0 && !destroyed)
-            continue;
-        uint32_t number = use->tell_number;
-        tell_no_longer(use);
-        serve->did = true;
-        if (taken != TAKEN_RECEIVED)
-            send_credit(use, number, taken ? DRAGON_ERR_PEER : DRAGON_ERR_CLOSED);
-        give_back(use);
+        send_give_back(use);
     }
 }
 
@@ -462,7 +343,7 @@ void sends_tell(struct serve *serve)
 void sends_drop(struct use *use, bool whole)
 {
     struct serve *serve = use->serve;
-    tell_no_longer(use);
+    send_tell_no_longer(use);
     if (use->served && use->blocked)
         set_blocked(use, false);
     struct inbound **at = &use->queue;
@@ -485,7 +366,7 @@ void sends_drop(struct use *use, bool whole)
     }
     if (whole) {
         use->in = use->received;
-        give_back(use);
+        send_give_back(use);
     } else if (use->queue && use->served && !use->queue->moving) {
         set_blocked(use, true);
     }

@@ -4,15 +4,17 @@
 //
 //     look for a while (adaptive) -> enter the waitsets -> look -> sleep -> leave them -> look -> ...
 //
-// Whether looking for a while pays is learned for each thing from what it brought (struct spin): as long as it was there
-// soon, it is looked for again, for some times what it took. When it was not there several times, or somebody else wanted the
-// core that we looked on, we sleep at once, but for a try now and then.
+// Whether looking for a while pays is learned for each thing from what it brought (struct spin): as long as it was
+// there soon, it is looked for again, for some times what it took. When it was not there several times, or somebody
+// else wanted the core that we looked on, we sleep at once, but for a try now and then.
 //
-// Between two looks we pause for about as long as a cache line takes from one core to another: whoever looks more often takes
-// the line away from who is about to write it, and gets it later.
+// Between two looks we pause for about as long as a cache line takes from one core to another: whoever looks more often
+// takes the line away from who is about to write it, and gets it later.
 #include "config.h"
 
 #include "chan/wait.h"
+
+#include "base/time.h"
 #include "net/data.h"
 
 #include <dragon/runtime.h>
@@ -36,6 +38,7 @@ enum {
     HELD_UP_NS = 1500,      // and had it, when that took so long
 };
 static const int64_t SLICE_NS = 10000000000;
+static const int64_t DUE_LEAST_NS = 1000000;
 static const int64_t LOOK_AT_KEEPER_NS = 100000000;
 
 // What is the same for the whole process, found out once.
@@ -273,7 +276,8 @@ static void leave(const struct wait *wait)
             wait->items[i].rung = true;
 }
 
-// On our eventfd, the network's, and the keeper's socket. False: the time is over, or the latter said something, as by its end.
+// On our eventfd, the network's, and the keeper's socket. False: the time is over, or the latter said something, as by
+// its end.
 static bool sleep_in_poll(const struct wait *wait, uint32_t seen, int64_t ns)
 {
     struct waiter *waiter = wait->waiter;
@@ -312,10 +316,24 @@ static bool sleep_once(const struct wait *wait, int64_t ns)
     return rung;
 }
 
+// The network has something to do by then that nothing wakes us for.
+static int64_t time_of_network(const struct waiter *waiter)
+{
+    uint64_t due_ms = network_counts(waiter) ? data_port_due_ms(waiter->port) : 0;
+    if (due_ms == 0)
+        return SLICE_NS;
+    int64_t left = (int64_t)(due_ms - time_now_ms()) * 1000000;
+    return left > DUE_LEAST_NS ? left : DUE_LEAST_NS;
+}
+
 // At most a slice. The clock is only read when there is a deadline.
 static int64_t time_to_sleep(const struct wait *wait)
 {
-    int64_t nap = wait->waiter->nap_ns, slice = nap > 0 ? nap : SLICE_NS;
+    int64_t nap = wait->waiter->nap_ns, slice = time_of_network(wait->waiter);
+    if (nap > 0 && nap < slice)
+        slice = nap;
+    if (slice > SLICE_NS)
+        slice = SLICE_NS;
     if (wait->deadline_ns == WAIT_FOREVER_NS)
         return slice;
     int64_t left = wait->deadline_ns - now_ns();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Waiting, in one place: for something in shared memory (a waitset and a question), for the network, or both. First it looks for
-// a little while, when that has paid lately and there is another core; then it sleeps: on our bell as a futex, or in poll
-// when the network counts too.
+// Waiting, in one place: for something in shared memory (a waitset and a question), for the network, or both. First it
+// looks for a little while, when that has paid lately and there is another core; then it sleeps: on our bell as a
+// futex, or in poll when the network counts too.
 #ifndef CHAN_WAIT_H
 #define CHAN_WAIT_H
 
@@ -16,14 +16,15 @@ struct data_port;
 struct waiter {
     struct space *space;    // borrowed
     struct data_port *port; // borrowed: the network, progressed while we wait; NULL: none
-    // How many things make the network count: requests that are not answered, channels that we serve. 0: it is left alone.
+    // How many things make the network count: requests that are not answered, channels that we serve. 0: it is left
+    // alone.
     uint32_t port_uses;
     // Does what the network brought, beside data_port_progress: parked sends of a direct receiver. May be NULL.
     void (*on_turn)(void *arg);
     void *arg;
     int64_t nap_ns; // on_turn is to be called again after so long, whatever happens; 0: no need
-    // Somebody polls descriptors of ours (channel sets) and has to look again: called when we slept in another call, so that
-    // what rang meanwhile was not for that call alone, and when a watch was answered. May be NULL.
+    // Somebody polls descriptors of ours (channel sets) and has to look again: called when we slept in another call, so
+    // that what rang meanwhile was not for that call alone, and when a watch was answered. May be NULL.
     void (*on_woken)(void *arg);
     void *woken_arg;
 };
@@ -49,7 +50,8 @@ static inline bool wait_tries(int timeout_ms) // AGAIN instead of TIMEOUT
     return timeout_ms == 0;
 }
 
-// Until one of them is ready. TIMEOUT: none is, and nothing is left behind. PEER: the runtime has ended. `spin` may be NULL.
+// Until one of them is ready. TIMEOUT: none is, and nothing is left behind. PEER: the runtime has ended. `spin` may be
+// NULL.
 dragon_err_t wait_for(struct waiter *waiter, struct awaited *items, size_t count,
                       dragon_wait_t mode, struct spin *spin, int64_t deadline_ns);
 

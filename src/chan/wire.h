@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Reading what came over the network, with checks: after wire_check the header is one of chan/proto.h's structs and each
-// of its fields has a value that the message may have. What it refers to (handles, numbers, objects) is checked by
+// Reading what came over the network, with checks: after wire_check the header is one of chan/proto.h's structs and
+// each of its fields has a value that the message may have. What it refers to (handles, numbers, objects) is checked by
 // whoever acts on it.
 #ifndef CHAN_WIRE_H
 #define CHAN_WIRE_H

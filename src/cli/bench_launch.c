@@ -210,7 +210,7 @@ static void spawn_against_bare(struct bench *bench, char *program, int count, in
                         .at_once = at_once,
                         .argv = argv,
                         .peer_argv = argv};
-    measure(&pair, bench->quick ? 7 : 21);
+    measure(&pair, bench->quick ? 3 : 21);
 }
 
 static void spawn_with_policy(struct bench *bench, char *program, int count)
@@ -228,7 +228,7 @@ static void spawn_with_policy(struct bench *bench, char *program, int count)
                         .rates = true,
                         .argv = argv,
                         .peer_argv = argv};
-    measure(&pair, bench->quick ? 7 : 41);
+    measure(&pair, bench->quick ? 3 : 41);
 }
 
 // Open MPI 4.1's mpiexec misses the end of ranks that end while it still starts others, and then waits for
@@ -275,7 +275,7 @@ static void spawn_against_mpiexec(struct bench *bench, const struct mpi_setup *s
                         .peer_argv = peer,
                         .hangs = &hangs};
     bool good = pair_run(&pair, true, false);
-    for (int i = 0; good && i < (bench->quick ? 3 : 9); i++)
+    for (int i = 0; good && i < (bench->quick ? 1 : 9); i++)
         good = pair_run(&pair, i % 2 == 0, true);
     if (hangs.hung)
         figure_note(&figure,
@@ -331,7 +331,7 @@ static void mpi_against_mpiexec(struct bench *bench, const struct mpi_setup *set
                         .argv = (char *[]){setup->program, "hello", NULL},
                         .peer_argv = peer};
     if (peer)
-        measure(&pair, bench->quick ? 3 : 15);
+        measure(&pair, bench->quick ? 1 : 15);
     strv_free(peer);
 }
 

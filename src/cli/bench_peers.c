@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Channels beside the messages of other libraries on one host: each is a program of its own (tests/perf), built when its
-// library was there.
+// Channels beside the messages of other libraries on one host: each is a program of its own (tests/perf), built when
+// its library was there.
 #include "config.h"
 
 #include "cli/bench_channel.h"

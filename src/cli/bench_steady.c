@@ -174,7 +174,7 @@ void bench_series_mpi(struct bench *bench)
     struct series series = {.bench = bench,
                             .name = "series-mpi",
                             .run = {.ranks = 2, .pmi = true},
-                            .groups = bench->quick ? 100 : 1000};
+                            .groups = bench->quick ? 50 : 1000};
     char *argv[] = {setup.program, "hello", NULL};
     series.run.argv = argv;
     if (setup.program)

@@ -9,6 +9,7 @@
 #include "cli/info_find.h"
 #include "cli/options.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <unistd.h>
 
@@ -323,7 +324,9 @@ int main(int argc, char **argv)
     const char *inside = getenv("DRAGON_RUNTIME");
     struct chan chan = {.path = inside && *inside ? inside : NULL,
                         .timeout_ms = CHAN_TIMEOUT_AUTO,
-                        .spec = DRAGON_CHANNEL_SPEC_INIT};
+                        .spec = DRAGON_CHANNEL_SPEC_INIT,
+                        .no_input = fcntl(STDIN_FILENO, F_GETFD) < 0,
+                        .no_output = fcntl(STDOUT_FILENO, F_GETFD) < 0};
     self_fill_streams();
     log_open("dragon-chan", "");
     parse(&chan, argc, argv);

@@ -38,6 +38,7 @@ struct chan {
     long long count; // of messages; 0: all
     int timeout_ms;  // or a constant of runtime.h, or CHAN_TIMEOUT_AUTO
     bool create, follow, json;
+    bool no_input, no_output; // ours were closed by who started us
     dragon_channel_spec_t spec;
     const char *host; // its node; NULL: spec.node
     uint64_t given;   // options that were, a bit for each row

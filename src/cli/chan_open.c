@@ -22,13 +22,14 @@ int chan_code(dragon_err_t err)
     }
 }
 
-static const char *reason(dragon_err_t err)
+static const char *reason(const struct chan *chan, dragon_err_t err)
 {
+    const char *network = dragon_runtime_network_error(chan->runtime);
     switch (err) {
     case DRAGON_ERR_CLOSED:
         return "the channel is closed";
     case DRAGON_ERR_PEER:
-        return "the channel's node is gone, or the runtime has ended";
+        return *network ? network : "the channel's node is gone, or the runtime has ended";
     case DRAGON_ERR_DENIED:
         return "it has a single receiver, which is another process";
     case DRAGON_ERR_FULL:
@@ -36,13 +37,13 @@ static const char *reason(dragon_err_t err)
     case DRAGON_ERR_TOO_BIG:
         return "the message is larger than a segment of shared memory can be";
     default:
-        return dragon_err_text(err);
+        return *network ? network : dragon_err_text(err);
     }
 }
 
 int chan_fail(const struct chan *chan, dragon_err_t err, const char *doing)
 {
-    log_error("%s \"%s\": %s", doing, chan_name(chan), reason(err));
+    log_error("%s \"%s\": %s", doing, chan_name(chan), reason(chan, err));
     return chan_code(err);
 }
 
@@ -87,11 +88,14 @@ static dragon_err_t make_named(struct chan *chan, dragon_channel_t **channel_out
         return err;
     err = dragon_name_publish(chan->runtime, chan_name(chan), dragon_channel_descriptor(channel),
                               error);
-    if (err == DRAGON_OK)
-        *channel_out = channel;
-    else
+    if (err != DRAGON_OK) {
         dragon_channel_destroy(channel, NULL);
-    return err;
+        return err;
+    }
+    log_verbose("a channel \"%s\" was made: %s", chan_name(chan),
+                dragon_channel_descriptor(channel));
+    *channel_out = channel;
+    return DRAGON_OK;
 }
 
 int chan_create(struct chan *chan)

@@ -30,6 +30,19 @@ static bool write_all(const char *data, size_t bytes)
     return true;
 }
 
+// CLOSED is said of both; what was in a channel that was destroyed is lost.
+static bool was_destroyed(dragon_channel_t *channel)
+{
+    dragon_channel_stats_t stats;
+    return dragon_channel_stats(channel, &stats, NULL) == DRAGON_ERR_CLOSED;
+}
+
+static int say_destroyed(const struct chan *chan)
+{
+    log_error("\"%s\" was destroyed, with what was in it", chan_name(chan));
+    return CHAN_EXIT_BROKEN;
+}
+
 // ---- streams
 
 static int copy(const struct chan *chan, dragon_stream_t *stream, char *buffer)
@@ -59,8 +72,9 @@ static int copy(const struct chan *chan, dragon_stream_t *stream, char *buffer)
 static int accept_failed(const struct chan *chan, dragon_err_t err, const dragon_error_t *error)
 {
     if (err == DRAGON_ERR_PROTO)
-        log_error("what came from \"%s\" is a message, and no stream; a channel is for one of "
-                  "them: receive messages with --lines, --null or --raw",
+        log_error("what came from \"%s\" is a message, and no stream, and is dropped; a channel is "
+                  "for one "
+                  "of them: receive messages with --lines, --null or --raw",
                   chan_name(chan));
     else if (err == DRAGON_ERR_CLOSED)
         log_error("\"%s\" was closed, and nothing is left in it", chan_name(chan));
@@ -80,6 +94,8 @@ static int recv_stream(const struct chan *chan, dragon_channel_t *channel, char 
     int timeout_ms = chan_timeout(chan, chan->follow ? DRAGON_FOREVER : DRAGON_DEFAULT_TIMEOUT);
     dragon_err_t err = dragon_stream_accept(channel, &stream, NULL, timeout_ms, &error);
     *closed_out = err != DRAGON_OK;
+    if (err == DRAGON_ERR_CLOSED && was_destroyed(channel))
+        return say_destroyed(chan);
     if (err == DRAGON_ERR_CLOSED && chan->follow)
         return 0;
     if (err != DRAGON_OK)
@@ -147,7 +163,8 @@ static dragon_err_t take_next(const struct chan *chan, dragon_channel_t *channel
     return take(channel, room, bytes_out, timeout_ms);
 }
 
-// PROTO: it is a message. CLOSED: a stream that nobody sends any more. OK: one whose sender is told that nobody reads it.
+// PROTO: it is a message. CLOSED: a stream that nobody sends any more. OK: one whose sender is told that nobody reads
+// it.
 static dragon_err_t refuse_stream(dragon_channel_t *channel, const struct room *room, size_t bytes)
 {
     dragon_stream_t *stream = NULL;
@@ -163,13 +180,19 @@ static bool write_message(const struct chan *chan, const char *data, size_t byte
     return chan->form == FORM_RAW || putchar(chan->form == FORM_ZEROS ? 0 : '\n') != EOF;
 }
 
-static int take_failed(const struct chan *chan, dragon_err_t err, long long count)
+static int take_failed(const struct chan *chan, dragon_channel_t *channel, dragon_err_t err,
+                       long long count)
 {
     if (err == DRAGON_ERR_SYS)
         return output_failed();
+    if (err == DRAGON_ERR_CLOSED && was_destroyed(channel))
+        return say_destroyed(chan);
     if (err == DRAGON_ERR_CLOSED && chan->count == 0)
         return 0;
-    if (err == DRAGON_ERR_CLOSED)
+    if (err == DRAGON_ERR_CLOSED &&
+        count == 0) // the usual end of a loop that takes one after another
+        log_notice("\"%s\" was closed, and nothing is left in it", chan_name(chan));
+    else if (err == DRAGON_ERR_CLOSED)
         log_error("\"%s\" was closed after %lld of %lld messages", chan_name(chan), count,
                   chan->count);
     else if (chan_code(err) == CHAN_EXIT_TIME)
@@ -201,7 +224,7 @@ static int recv_into(const struct chan *chan, dragon_channel_t *channel, struct 
     for (long long count = 0; chan->count == 0 || count < chan->count;) {
         dragon_err_t err = take_next(chan, channel, room, &bytes);
         int code = err == DRAGON_OK ? write_next(chan, channel, room, bytes, &count)
-                                    : take_failed(chan, err, count);
+                                    : take_failed(chan, channel, err, count);
         if (err != DRAGON_OK || code)
             return code;
     }
@@ -227,6 +250,10 @@ static int recv_messages(const struct chan *chan, dragon_channel_t *channel)
 int chan_recv(struct chan *chan)
 {
     dragon_channel_t *channel;
+    if (chan->no_output) { // what is taken would be lost
+        errno = EBADF;
+        return output_failed();
+    }
     int code = chan_open(chan, &channel);
     if (code)
         return code;

@@ -15,6 +15,7 @@ struct input {
     char *const *files; // those that were not opened yet; NULL: standard input, once
     const char *name;   // of the one that is read
     int fd;             // -1: none
+    bool no_standard;   // standard input was closed
     bool failed;        // it was said why
 };
 
@@ -33,7 +34,12 @@ static bool input_next(struct input *input)
     if (!input->name)
         return false;
     bool standard = strcmp(input->name, "-") == 0;
-    input->fd = standard ? STDIN_FILENO : open(input->name, O_RDONLY | O_CLOEXEC);
+    if (standard && input->no_standard) {
+        errno = EBADF;
+        input->fd = -1;
+    } else {
+        input->fd = standard ? STDIN_FILENO : open(input->name, O_RDONLY | O_CLOEXEC);
+    }
     if (input->fd < 0) {
         log_error("cannot read %s: %s", input->name, strerror(errno));
         input->failed = true;
@@ -44,21 +50,27 @@ static bool input_next(struct input *input)
 }
 
 // What is known before anything is sent troubles nobody.
-static bool can_read(char *const *files)
+static bool can_read(const char *file)
 {
     struct stat info;
-    for (; files && *files; files++) {
-        if (strcmp(*files, "-") == 0)
-            continue;
-        if (access(*files, R_OK) == 0 && stat(*files, &info) == 0) {
-            if (!S_ISDIR(info.st_mode))
-                continue;
-            errno = EISDIR;
-        }
-        log_error("cannot read %s: %s", *files, strerror(errno));
-        return false;
+    bool standard = strcmp(file, "-") == 0;
+    if (standard ? fstat(STDIN_FILENO, &info) == 0
+                 : access(file, R_OK) == 0 && stat(file, &info) == 0) {
+        if (!S_ISDIR(info.st_mode))
+            return true;
+        errno = EISDIR;
     }
-    return true;
+    log_error("cannot read %s: %s", standard ? "standard input" : file, strerror(errno));
+    return false;
+}
+
+static bool can_read_all(char *const *files)
+{
+    if (!files)
+        return can_read("-");
+    while (*files && can_read(*files))
+        files++;
+    return !*files;
 }
 
 // What comes next of one file after the other; 0 at the end of the last, or when it failed.
@@ -223,12 +235,14 @@ static int send_messages(const struct chan *chan, dragon_channel_t *channel, str
 
 static int send_input(struct chan *chan, dragon_channel_t *channel)
 {
-    struct input input = {.files = chan->operands[1] ? chan->operands + 1 : NULL, .fd = -1};
+    struct input input = {.files = chan->operands[1] ? chan->operands + 1 : NULL,
+                          .no_standard = chan->no_input,
+                          .fd = -1};
     void *buffer = chan->form == FORM_STREAM ? malloc(CHAN_PIECE) : NULL;
     int code = CHAN_EXIT_OURS;
     if (chan->form == FORM_STREAM && !buffer)
         log_error("out of memory");
-    else if (can_read(input.files) && input_next(&input))
+    else if (can_read_all(input.files) && input_next(&input))
         code = buffer ? send_stream(chan, channel, &input, buffer)
                       : send_messages(chan, channel, &input);
     input_close(&input);

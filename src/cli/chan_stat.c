@@ -102,7 +102,7 @@ int chan_stat(struct chan *chan)
     int code = good ? look_at_all(chan, table, channels) : CHAN_EXIT_OURS;
     if (good && chan->json)
         good = print_json(channels);
-    else if (good && code == 0)
+    else if (good && json_array_size(channels) > 0)
         good = table_print(table, stdout);
     if (!good || fflush(stdout) != 0 || ferror(stdout)) {
         log_error("cannot write to standard output: %s", strerror(errno ? errno : ENOMEM));

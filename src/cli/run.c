@@ -388,7 +388,7 @@ static void run_fini(struct run *run)
 
 int main(int argc, char **argv)
 {
-    struct run run = {.signal_fd = -1, .listen_fd = -1};
+    struct run run = {.signal_fd = -1, .listen_fd = -1, .board_fd = -1};
     dragon_error_t error = {0};
     self_fill_streams();
     log_open("dragon-run", "");

@@ -41,6 +41,7 @@ struct run {
     pid_t agent_was;         // the same, kept
     int agent_status;
     uint32_t rank, size;
+    int board_fd; // shared memory of this node, by which who waits there is told of the end
     int signal_fd;
     int listen_fd;   // where --test-hosts meet, until they have; -1: none
     pid_t launcher;  // our parent, if its death is to end us; else 0

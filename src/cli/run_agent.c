@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include "cli/run.h"
+#include "mem/board.h"
 #include "proc/cgroup.h"
 #include "proc/spawn.h"
 #include "proc/sweep.h"
@@ -70,6 +71,8 @@ static void on_agent_exit(void *arg, pid_t pid, int status)
     (void)pid;
     run->agent = 0;
     run->agent_status = status;
+    board_end(
+        run->board_fd); // programs that are not of the runtime, and not ended with it, may wait
 }
 
 static void agent_send(struct run *run, uint16_t type, struct pack *body)
@@ -130,8 +133,12 @@ static int spawn_agent(struct run *run, const char *path, int fd)
 {
     char *argv[] = {"dragon-agent", run->run_dir, run->shm_dir, NULL};
     enum spawn_step step;
-    struct spawn spawn = {
-        .path = path, .argv = argv, .env = environ, .stdio = {0, 1, 2}, .fd3 = fd};
+    struct spawn spawn = {.path = path,
+                          .argv = argv,
+                          .env = environ,
+                          .stdio = {0, 1, 2},
+                          .fd3 = fd,
+                          .fd4 = run->board_fd};
     return spawn_start(&spawn, &run->agent, &step);
 }
 
@@ -146,7 +153,9 @@ bool run_agent_start(struct run *run, dragon_error_t *error)
 {
     int pair[2];
     char *path = find_agent();
-    if (!path || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+    run->board_fd = board_memory();
+    if (!path || run->board_fd < 0 ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
         err_set_errno(error, errno, "cannot start the agent");
         free(path);
         return false;

@@ -32,6 +32,13 @@ dragon_err_t dragon_barrier_attach(dragon_runtime_t *runtime, const char *descri
                        barrier_out, error);
 }
 
+dragon_err_t dragon_barrier_find(dragon_runtime_t *runtime, const char *name, int timeout_ms,
+                                 dragon_barrier_t **barrier_out, dragon_error_t *error)
+{
+    return sync_find(sizeof(struct dragon_barrier), runtime, name, OBJECT_BARRIER, timeout_ms,
+                     barrier_out, error);
+}
+
 void dragon_barrier_detach(dragon_barrier_t *barrier)
 {
     if (barrier && barrier->came)

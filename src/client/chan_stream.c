@@ -8,16 +8,17 @@
 //       |-------------------- a greeting --------------------->| has accepted it
 //       |------------- pieces, then an end mark -------------->|
 //
-// The pieces are on the home node of the main channel. Whoever accepts most often made the main channel, where it is: then
-// pieces go into its own memory, or over the network straight to it. Were they at the writer, each would have to be fetched.
+// The pieces are on the home node of the main channel. Whoever accepts most often made the main channel, where it is:
+// then pieces go into its own memory, or over the network straight to it. Were they at the writer, each would have to
+// be fetched.
 //
 // The channel of pieces ends with the writer, who owns it, and with its receiver (SINGLE_END). So each side is told of
 // the other's death as of its leaving: the writer may not write any more, and the reader finds the end of the channel
 // before the end mark. It is not used again: to end it is what tells the other side.
 //
 // A reader that dies in the instant between taking an announcement and attaching is not told of. Who wants to know that
-// there is a reader opens the stream with DRAGON_RETURN_RECEIVED: then it waits until the greeting was received. Else the
-// greeting is in the channel of pieces before anybody knows of that.
+// there is a reader opens the stream with DRAGON_RETURN_RECEIVED: then it waits until the greeting was received. Else
+// the greeting is in the channel of pieces before anybody knows of that.
 #include "config.h"
 
 #include "client/channel.h"
@@ -25,8 +26,8 @@
 #include <dragon/stream.h>
 
 enum {
-    PIECES = 16,           // under way
-    PIECE_HERE = 64 << 10, // stays in the caches while it is handed on
+    PIECES = 16,             // under way
+    PIECE_HERE = 64 << 10,   // stays in the caches while it is handed on
     PIECE_FAR = CHAN_COPIED, // goes straight to the reader, and several are under way
     ANNOUNCEMENT_MOST = 1024,
 };
@@ -43,9 +44,38 @@ struct dragon_stream {
     size_t start, bytes;
 };
 
-static dragon_err_t fail(dragon_error_t *error, dragon_err_t err, const char *what)
+static const char *reason(const struct dragon_channel *channel, dragon_err_t err)
 {
-    return err_set(error, err, "%s: %s", what, dragon_err_text(err));
+    switch (err) {
+    case DRAGON_ERR_CLOSED:
+        return "it was closed or destroyed";
+    case DRAGON_ERR_DENIED:
+        return "it has a single receiver, which is another process";
+    case DRAGON_ERR_FULL:
+        return "the node has no memory left for it";
+    case DRAGON_ERR_PROTO:
+        return "what came was a message, and no stream; it is dropped";
+    default:
+        return shared_why(channel->handle.shared, err);
+    }
+}
+
+// `late` is for what was not done in the time given.
+static dragon_err_t fail(const struct dragon_channel *channel, dragon_error_t *error,
+                         dragon_err_t err, const char *what, const char *late)
+{
+    bool is_late = err == DRAGON_ERR_TIMEOUT || err == DRAGON_ERR_AGAIN;
+    return err_set(error, err, "%s the channel of node %u: %s", what, channel->handle.node,
+                   is_late ? late : reason(channel, err));
+}
+
+static dragon_err_t check(const struct dragon_channel *channel, const void *others,
+                          dragon_error_t *error)
+{
+    dragon_err_t err = others ? channel_check(channel) : DRAGON_ERR_INVAL;
+    if (err == DRAGON_ERR_INVAL)
+        return err_set(error, err, "the channel, the message or the result is NULL");
+    return err == DRAGON_ERR_STATE ? shared_err_forked(error) : err;
 }
 
 static struct dragon_stream *stream_create(struct dragon_channel *pieces, bool writes)
@@ -119,9 +149,9 @@ dragon_err_t dragon_stream_open(dragon_channel_t *channel, uint64_t tag,
         .inline_bytes = DRAGON_CHANNEL_INLINE,
     };
     struct dragon_channel *pieces;
-    dragon_err_t err = stream_out ? channel_check(channel) : DRAGON_ERR_INVAL;
+    dragon_err_t err = check(channel, stream_out, error);
     if (err != DRAGON_OK)
-        return fail(error, err, "the channel or the result cannot be used");
+        return err;
     int64_t deadline_ns = wait_deadline(timeout_ms);
     err = channel_create(channel->handle.runtime, (int)channel->handle.node, &spec, &pieces, error);
     if (err != DRAGON_OK)
@@ -134,7 +164,8 @@ dragon_err_t dragon_stream_open(dragon_channel_t *channel, uint64_t tag,
     }
     dragon_channel_destroy(pieces, NULL);
     free(stream);
-    return fail(error, err, "the stream cannot be announced");
+    return fail(channel, error, err, "no stream was opened on",
+                "it is full, or nobody accepted the stream, in the time given");
 }
 
 // ---- accepting
@@ -170,7 +201,7 @@ static dragon_err_t attach_pieces(struct dragon_channel *channel, const void *da
     bool here = unpack_u8(&unpack);
     const char *descriptor = unpack_str(&unpack);
     if (!unpack_done(&unpack) || magic != announcement_magic)
-        return fail(error, DRAGON_ERR_PROTO, "what was received is no stream");
+        return err_set(error, DRAGON_ERR_PROTO, "what was received is a message, and no stream");
     *pieces_out = NULL;
     dragon_err_t err =
         dragon_channel_attach(channel->handle.runtime, descriptor, pieces_out, error);
@@ -184,7 +215,9 @@ static dragon_err_t attach_pieces(struct dragon_channel *channel, const void *da
         return DRAGON_OK;
     dragon_channel_detach(*pieces_out);
     *pieces_out = NULL;
-    return err == DRAGON_ERR_CLOSED ? DRAGON_OK : fail(error, err, "the stream cannot be read");
+    return err == DRAGON_ERR_CLOSED ? DRAGON_OK
+                                    : fail(channel, error, err, "a stream cannot be read from",
+                                           "its writer did not answer in time");
 }
 
 static dragon_err_t next_announced(struct dragon_channel *channel,
@@ -198,7 +231,7 @@ static dragon_err_t next_announced(struct dragon_channel *channel,
     if (err == DRAGON_ERR_TOO_BIG)
         err = drop_message(channel);
     if (err != DRAGON_OK)
-        return fail(error, err, "no stream can be accepted");
+        return fail(channel, error, err, "no stream was accepted from", "nobody has opened one");
     *tag_out = message.tag;
     return attach_pieces(channel, announcement, message.bytes, pieces_out, error);
 }
@@ -209,7 +242,7 @@ static dragon_err_t stream_read_from(struct dragon_channel *pieces, dragon_strea
     struct dragon_stream *stream = stream_create(pieces, false);
     if (!stream) {
         dragon_channel_destroy(pieces, NULL);
-        return fail(error, DRAGON_ERR_NOMEM, "the stream cannot be read");
+        return err_set(error, DRAGON_ERR_NOMEM, "out of memory");
     }
     *stream_out = stream;
     return DRAGON_OK;
@@ -220,14 +253,14 @@ dragon_err_t dragon_stream_accept_message(dragon_channel_t *channel, const void 
                                           dragon_error_t *error)
 {
     struct dragon_channel *pieces;
-    dragon_err_t err = stream_out && message ? channel_check(channel) : DRAGON_ERR_INVAL;
+    dragon_err_t err = check(channel, message ? stream_out : NULL, error);
     if (err != DRAGON_OK)
-        return fail(error, err, "the channel, the message or the result cannot be used");
+        return err;
     err = attach_pieces(channel, message, bytes, &pieces, error);
     if (err != DRAGON_OK)
         return err;
     if (!pieces)
-        return fail(error, DRAGON_ERR_CLOSED, "the stream's writer is gone");
+        return err_set(error, DRAGON_ERR_CLOSED, "the stream's writer is gone");
     return stream_read_from(pieces, stream_out, error);
 }
 
@@ -236,9 +269,9 @@ dragon_err_t dragon_stream_accept(dragon_channel_t *channel, dragon_stream_t **s
 {
     struct dragon_channel *pieces = NULL;
     uint64_t tag;
-    dragon_err_t err = stream_out ? channel_check(channel) : DRAGON_ERR_INVAL;
+    dragon_err_t err = check(channel, stream_out, error);
     if (err != DRAGON_OK)
-        return fail(error, err, "the channel or the result cannot be used");
+        return err;
     int64_t deadline_ns = wait_deadline(timeout_ms);
     while (err == DRAGON_OK && !pieces)
         err = next_announced(channel, &pieces, &tag, deadline_ns, error);

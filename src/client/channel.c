@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The life of channels as their users see it: made on the home node, found, left, ended. What is sent and received is in
-// channel_data.c.
+// The life of channels as their users see it: made on the home node, found, left, ended. What is sent and received is
+// in channel_data.c.
 #include "config.h"
 
 #include "client/channel.h"
@@ -142,7 +142,10 @@ dragon_err_t dragon_channel_find(dragon_runtime_t *runtime, const char *name, in
                                  dragon_channel_t **channel_out, dragon_error_t *error)
 {
     char *descriptor;
-    dragon_err_t err = dragon_name_find(runtime, name, timeout_ms, &descriptor, error);
+    if (!channel_out)
+        return err_set(error, DRAGON_ERR_INVAL, "there is nowhere to put the handle");
+    dragon_err_t err =
+        name_find_object(runtime, name, OBJECT_CHANNEL, timeout_ms, &descriptor, error);
     if (err != DRAGON_OK)
         return err;
     err = dragon_channel_attach(runtime, descriptor, channel_out, error);

@@ -76,8 +76,8 @@ struct member {
     void *arg;
 };
 
-// In an event loop. A set that found nothing *sleeps*: it is in the waitsets of what it waits for, and the bell of this process is
-// a descriptor. A process may have several.
+// In an event loop. A set that found nothing *sleeps*: it is in the waitsets of what it waits for, and the bell of this
+// process is a descriptor. A process may have several.
 struct set_poll {
     int fd;        // epoll, of the bell, the network, the keeper and `nudge_fd`; -1: not asked for
     int nudge_fd;  // for what other calls of this process swallowed
@@ -105,8 +105,8 @@ void members_forget(struct dragon_channel *channel);
 size_t set_await(struct dragon_channel_set *set);
 dragon_err_t set_use(struct dragon_channel_set *set); // of set->shared
 
-// channel_poll.c: AGAIN: it sleeps, if it is polled. OK: there is something, or may be: look again; `tries` is how often that came
-// to nothing. PEER: the runtime has ended.
+// channel_poll.c: AGAIN: it sleeps, if it is polled. OK: there is something, or may be: look again; `tries` is how
+// often that came to nothing. PEER: the runtime has ended.
 dragon_err_t set_sleep(struct dragon_channel_set *set, int tries);
 void set_wake(struct dragon_channel_set *set); // if it sleeps
 void set_close_poll(struct dragon_channel_set *set);

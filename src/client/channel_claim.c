@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Being the single receiver of a channel. A process is it once, through however many handles. When the runtime has other nodes,
-// their senders reach it directly: it serves the channel, and the keeper tells them where. Without a network library, or
-// when that fails, the node's transport does, as for every other channel.
+// Being the single receiver of a channel. A process is it once, through however many handles. When the runtime has
+// other nodes, their senders reach it directly: it serves the channel, and the keeper tells them where. Without a
+// network library, or when that fails, the node's transport does, as for every other channel.
 #include "config.h"
 
 #include "chan/serve.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Sending and receiving: each call goes to shared memory when the channel is of this node, else over the network. Arguments are
-// looked at here; what each call means is chan/'s business.
+// Sending and receiving: each call goes to shared memory when the channel is of this node, else over the network.
+// Arguments are looked at here; what each call means is chan/'s business.
 #include "config.h"
 
 #include "client/channel.h"
@@ -30,8 +30,8 @@ static struct far_call how(const struct dragon_channel *channel, int64_t deadlin
         .wait = channel->wait, .mode = channel->mode, .deadline_ns = deadline_ns};
 }
 
-// Whether a call goes on after it was tried. On this node each is tried first, because to read the clock, which waiting needs,
-// takes about as long as a small message does.
+// Whether a call goes on after it was tried. On this node each is tried first, because to read the clock, which waiting
+// needs, takes about as long as a small message does.
 static inline bool goes_on(dragon_err_t err, int timeout_ms)
 {
     return err == DRAGON_ERR_AGAIN && !wait_tries(timeout_ms);

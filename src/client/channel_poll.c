@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Channel sets in event loops. The descriptor of a set is an epoll over all by which something can come: the bell of this
-// process, which is an eventfd while the set sleeps; the network; and the keeper, which closes when the runtime ends.
+// Channel sets in event loops. The descriptor of a set is an epoll over all by which something can come: the bell of
+// this process, which is an eventfd while the set sleeps; the network; and the keeper, which closes when the runtime
+// ends.
 //
 //     wait_any(0) found nothing  -->  sleeps  --(wait_any, a change of members)-->  awake
 //
-// The bell is one for the whole process. So whoever hears it while other sets sleep *nudges* them, each by an eventfd of its
-// own: another set that wakes, or a call that slept on it (waiter.on_woken).
+// The bell is one for the whole process. So whoever hears it while other sets sleep *nudges* them, each by an eventfd
+// of its own: another set that wakes, or a call that slept on it (waiter.on_woken).
 #include "config.h"
 
 #include "client/channel.h"
@@ -67,8 +68,8 @@ static bool arm_port(struct dragon_channel_set *set)
     return set->poll.has_port && data_port_arm(port);
 }
 
-// Nothing is missed: who makes something ready before we are in the waitsets is seen by `ready`, who does after it rings,
-// which bell_sleep_fd sees, or the descriptor tells.
+// Nothing is missed: who makes something ready before we are in the waitsets is seen by `ready`, who does after it
+// rings, which bell_sleep_fd sees, or the descriptor tells.
 static bool try_sleep(struct dragon_channel_set *set)
 {
     struct space *space = set->shared->space;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Channel sets: waiting for several channels at once, of this node and of others. A set only looks; what is there stays there
-// until the user takes it, so whoever else was to be woken for it is woken, too.
+// Channel sets: waiting for several channels at once, of this node and of others. A set only looks; what is there stays
+// there until the user takes it, so whoever else was to be woken for it is woken, too.
 #include "config.h"
 
 #include "client/channel.h"
@@ -102,6 +102,8 @@ static dragon_err_t add_member(struct dragon_channel_set *set, struct dragon_cha
     struct far_object *far;
     // Connects now, so that no wait takes longer than it was told to.
     dragon_err_t err = channel->handle.object ? DRAGON_OK : handle_far(&channel->handle, &far);
+    if (err == DRAGON_OK && !channel->handle.object)
+        err = far_home(far, WAIT_FOREVER_NS);
     if (err != DRAGON_OK)
         return err;
     struct member *member = make_room(set) ? malloc(sizeof *member) : NULL;

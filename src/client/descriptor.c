@@ -67,7 +67,7 @@ dragon_err_t descriptor_read(const char *text, const char *what, const char *run
 {
     const char *name, *end;
     if (!read_fields(text, what, numbers_out, count, &name, &end))
-        return err_set(error, DRAGON_ERR_INVAL, "this is no descriptor of a %s: %.100s", what,
+        return err_set(error, DRAGON_ERR_INVAL, "this is no %s descriptor: %.100s", what,
                        text ? text : "NULL");
     size_t length = (size_t)(end - name);
     if (length != strlen(runtime) || memcmp(name, runtime, length) != 0)

@@ -23,6 +23,13 @@ dragon_err_t dragon_event_flag_attach(dragon_runtime_t *runtime, const char *des
                        signal_out, error);
 }
 
+dragon_err_t dragon_event_flag_find(dragon_runtime_t *runtime, const char *name, int timeout_ms,
+                                    dragon_event_flag_t **signal_out, dragon_error_t *error)
+{
+    return sync_find(sizeof(struct dragon_event_flag), runtime, name, OBJECT_FLAG, timeout_ms,
+                     signal_out, error);
+}
+
 void dragon_event_flag_detach(dragon_event_flag_t *signal)
 {
     sync_leave(signal);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Handles on objects. To make or find an object the keeper is asked, once; what is done with it afterwards goes to shared
-// memory, or over the network to who serves it, and is the business of chan/.
+// Handles on objects. To make or find an object the keeper is asked, once; what is done with it afterwards goes to
+// shared memory, or over the network to who serves it, and is the business of chan/.
 #include "config.h"
 
 #include "client/shared.h"
@@ -129,7 +129,7 @@ dragon_err_t handle_attach(struct handle *handle, struct dragon_runtime *runtime
     if (err != DRAGON_OK)
         return err;
     if (numbers[0] >= shared->space->nodes || numbers[1] == 0)
-        return err_set(error, DRAGON_ERR_INVAL, "this is no descriptor of a %s: %.100s", name,
+        return err_set(error, DRAGON_ERR_INVAL, "this is no %s descriptor: %.100s", name,
                        descriptor);
     *handle = (struct handle){
         .runtime = runtime,
@@ -194,11 +194,12 @@ dragon_err_t handle_far(struct handle *handle, struct far_object **far_out)
 {
     struct far *far;
     if (!handle->far) {
-        dragon_err_t err = shared_far(handle->shared, &far, NULL);
-        if (err == DRAGON_OK)
-            err = far_open(far, handle->node, handle->id, &handle->spec, &handle->far, NULL);
+        dragon_err_t err = shared_far(handle->shared, &far, &handle->shared->why);
         if (err != DRAGON_OK)
             return err;
+        handle->far = far_open(far, handle->node, handle->id, &handle->spec);
+        if (!handle->far)
+            return DRAGON_ERR_NOMEM;
     }
     *far_out = handle->far;
     return DRAGON_OK;

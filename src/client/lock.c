@@ -27,6 +27,13 @@ dragon_err_t dragon_lock_attach(dragon_runtime_t *runtime, const char *descripto
                        error);
 }
 
+dragon_err_t dragon_lock_find(dragon_runtime_t *runtime, const char *name, int timeout_ms,
+                              dragon_lock_t **lock_out, dragon_error_t *error)
+{
+    return sync_find(sizeof(struct dragon_lock), runtime, name, OBJECT_LOCK, timeout_ms, lock_out,
+                     error);
+}
+
 void dragon_lock_detach(dragon_lock_t *lock)
 {
     if (lock && lock->held)

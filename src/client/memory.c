@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Memory for users: blocks of the node's segments that this process owns, and shared ones, which the keeper owns and counts the
-// holders of. A process is one holder however often it attached; how often, is counted here.
+// Memory for users: blocks of the node's segments that this process owns, and shared ones, which the keeper owns and
+// counts the holders of. A process is one holder however often it attached; how often, is counted here.
 #include "config.h"
 
 #include "client/shared.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Names in the runtime. They are kept by node 0; the keeper of this node asks it for us, and waits for a name for as long as it
-// takes.
+// Names in the runtime. They are kept by node 0; the keeper of this node asks it for us, and waits for a name for as
+// long as it takes.
 #include "config.h"
 
 #include "client/shared.h"
@@ -83,6 +83,27 @@ dragon_err_t dragon_name_find(dragon_runtime_t *runtime, const char *name, int t
     if (!copy)
         return err_set(error, DRAGON_ERR_NOMEM, "out of memory");
     *text_out = copy;
+    return DRAGON_OK;
+}
+
+dragon_err_t name_find_object(struct dragon_runtime *runtime, const char *name,
+                              enum object_kind kind, int timeout_ms, char **descriptor_out,
+                              dragon_error_t *error)
+{
+    uint64_t numbers[OBJECT_NUMBERS];
+    const char *what = object_kind_names[kind];
+    char *text;
+    dragon_err_t err = dragon_name_find(runtime, name, timeout_ms, &text, error);
+    if (err != DRAGON_OK)
+        return err;
+    if (descriptor_read(text, what, runtime->name, numbers, OBJECT_NUMBERS, NULL) ==
+        DRAGON_ERR_INVAL) {
+        err_set(error, DRAGON_ERR_INVAL, "the name \"%s\" stands for no %s: %.100s", name, what,
+                text);
+        free(text);
+        return DRAGON_ERR_INVAL;
+    }
+    *descriptor_out = text;
     return DRAGON_OK;
 }
 

@@ -70,6 +70,21 @@ dragon_err_t dragon_queue_attach(dragon_runtime_t *runtime, const char *descript
     return err == DRAGON_OK ? wrap(channel, queue_out, error) : err;
 }
 
+dragon_err_t dragon_queue_find(dragon_runtime_t *runtime, const char *name, int timeout_ms,
+                               dragon_queue_t **queue_out, dragon_error_t *error)
+{
+    char *descriptor;
+    if (!queue_out)
+        return err_set(error, DRAGON_ERR_INVAL, "there is nowhere to put the handle");
+    dragon_err_t err =
+        name_find_object(runtime, name, OBJECT_QUEUE, timeout_ms, &descriptor, error);
+    if (err != DRAGON_OK)
+        return err;
+    err = dragon_queue_attach(runtime, descriptor, queue_out, error);
+    free(descriptor);
+    return err;
+}
+
 dragon_err_t dragon_queue_detach(dragon_queue_t *queue)
 {
     if (!queue)

@@ -161,6 +161,9 @@ static int connect_agent(const char *path, dragon_error_t *error)
         close(fd);
     if (problem == EACCES || problem == EPERM)
         err_set(error, DRAGON_ERR_DENIED, "the runtime at %s belongs to another user", path);
+    else if (problem == EMFILE || problem == ENFILE)
+        err_set(error, DRAGON_ERR_NOMEM, "no descriptor is left to reach the runtime: %s",
+                strerror(problem));
     else
         err_set(error, DRAGON_ERR_PEER, "the runtime at %s has ended: %s%s", path,
                 strerror(problem),

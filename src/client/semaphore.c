@@ -27,6 +27,13 @@ dragon_err_t dragon_semaphore_attach(dragon_runtime_t *runtime, const char *desc
                        semaphore_out, error);
 }
 
+dragon_err_t dragon_semaphore_find(dragon_runtime_t *runtime, const char *name, int timeout_ms,
+                                   dragon_semaphore_t **semaphore_out, dragon_error_t *error)
+{
+    return sync_find(sizeof(struct dragon_semaphore), runtime, name, OBJECT_SEMAPHORE, timeout_ms,
+                     semaphore_out, error);
+}
+
 void dragon_semaphore_detach(dragon_semaphore_t *semaphore)
 {
     sync_leave(semaphore);

@@ -65,9 +65,22 @@ dragon_err_t shared_get(struct dragon_runtime *runtime, struct shared **shared_o
 dragon_err_t shared_far(struct shared *shared, struct far **far_out, dragon_error_t *error)
 {
     dragon_err_t err = shared->far ? DRAGON_OK : far_create(&shared->waiter, &shared->far, error);
-    if (err == DRAGON_OK)
-        *far_out = shared->far;
-    return err;
+    if (err != DRAGON_OK)
+        return err;
+    far_explain(shared->far, &shared->why);
+    *far_out = shared->far;
+    return DRAGON_OK;
+}
+
+const char *shared_why(const struct shared *shared, dragon_err_t err)
+{
+    return shared->why.code == err ? shared->why.text : dragon_err_text(err);
+}
+
+const char *dragon_runtime_network_error(const dragon_runtime_t *runtime)
+{
+    const struct shared *shared = runtime ? runtime->shared : NULL;
+    return shared && shared->why.code != DRAGON_OK ? shared->why.text : "";
 }
 
 void shared_destroy(struct shared *shared)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What a runtime handle has of shared memory and of the data network, each made when it is first used; and handles on objects: what
-// channels, queues, locks and the like have in common. An object of this node is used in shared memory (`object`), one of
-// another node over the network (`far`, made with the first call that needs it).
+// What a runtime handle has of shared memory and of the data network, each made when it is first used; and handles on
+// objects: what channels, queues, locks and the like have in common. An object of this node is used in shared memory
+// (`object`), one of another node over the network (`far`, made with the first call that needs it).
 #ifndef CLIENT_SHARED_H
 #define CLIENT_SHARED_H
 
@@ -13,7 +13,9 @@
 struct shared {
     struct space *space;
     struct waiter waiter;
-    struct far *far;             // NULL: not needed yet
+    struct far *far; // NULL: not needed yet
+    dragon_error_t
+        why; // of the latest connection that failed; DRAGON_OK: none, or one was made since
     uint32_t handles;            // that use it
     bool abandoned;              // the runtime handle is gone: the last of them ends it
     uint32_t forks;              // shared_forks when it was made
@@ -33,6 +35,8 @@ static inline bool shared_is_ours(const struct shared *shared)
 dragon_err_t shared_get(struct dragon_runtime *runtime, struct shared **shared_out,
                         dragon_error_t *error);
 dragon_err_t shared_far(struct shared *shared, struct far **far_out, dragon_error_t *error);
+// A text for an error of a call that may have had to connect.
+const char *shared_why(const struct shared *shared, dragon_err_t err);
 void shared_destroy(struct shared *shared);            // by dragon_runtime_detach; NULL is fine
 void shared_unref(struct shared *shared);              // a handle is gone
 dragon_err_t shared_err_forked(dragon_error_t *error); // STATE
@@ -77,14 +81,20 @@ dragon_err_t handle_end(struct handle *handle,
 dragon_err_t handle_stat(struct handle *handle, struct object_stat *stat_out,
                          dragon_error_t *error);
 
-// The far object, connecting if need be.
+// name.c: the descriptor that a name stands for, which the caller frees. INVAL: it is of something else.
+dragon_err_t name_find_object(struct dragon_runtime *runtime, const char *name,
+                              enum object_kind kind, int timeout_ms, char **descriptor_out,
+                              dragon_error_t *error);
+
+// The far object; the network is made if need be.
 dragon_err_t handle_far(struct handle *handle, struct far_object **far_out);
 
 // Operations on synchronisation objects, wherever they are.
 dragon_err_t handle_sync(struct handle *handle, const struct sync_call *call, uint64_t *result_out,
                          int timeout_ms);
 
-// descriptor.c: "dragon-WHAT:RUNTIME:NUMBER:..."; of objects WHAT is the name of the kind, and the numbers are its node and id.
+// descriptor.c: "dragon-WHAT:RUNTIME:NUMBER:..."; of objects WHAT is the name of the kind, and the numbers are its node
+// and id.
 enum { OBJECT_NUMBERS = 2 };
 // The caller frees it. NULL: out of memory.
 char *descriptor_write(const char *what, const char *runtime, const uint64_t *numbers,

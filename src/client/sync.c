@@ -45,6 +45,20 @@ dragon_err_t sync_attach(size_t bytes, dragon_runtime_t *runtime, const char *de
     return made(handle_attach(handle, runtime, descriptor, kind, error), handle, sync_out);
 }
 
+dragon_err_t sync_find(size_t bytes, dragon_runtime_t *runtime, const char *name,
+                       enum object_kind kind, int timeout_ms, void *sync_out, dragon_error_t *error)
+{
+    char *descriptor;
+    if (!sync_out)
+        return err_set(error, DRAGON_ERR_INVAL, "there is nowhere to put the handle");
+    dragon_err_t err = name_find_object(runtime, name, kind, timeout_ms, &descriptor, error);
+    if (err != DRAGON_OK)
+        return err;
+    err = sync_attach(bytes, runtime, descriptor, kind, sync_out, error);
+    free(descriptor);
+    return err;
+}
+
 void sync_leave(void *sync)
 {
     if (sync)

@@ -13,6 +13,9 @@ dragon_err_t sync_create(size_t bytes, dragon_runtime_t *runtime, int node,
                          const struct object_spec *spec, void *sync_out, dragon_error_t *error);
 dragon_err_t sync_attach(size_t bytes, dragon_runtime_t *runtime, const char *descriptor,
                          enum object_kind kind, void *sync_out, dragon_error_t *error);
+dragon_err_t sync_find(size_t bytes, dragon_runtime_t *runtime, const char *name,
+                       enum object_kind kind, int timeout_ms, void *sync_out,
+                       dragon_error_t *error);
 void sync_leave(void *sync);                              // NULL is fine
 dragon_err_t sync_end(void *sync, dragon_error_t *error); // for everybody; NULL is fine
 const char *sync_descriptor(const void *sync);            // "": NULL

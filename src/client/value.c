@@ -26,6 +26,13 @@ dragon_err_t dragon_value_attach(dragon_runtime_t *runtime, const char *descript
                        error);
 }
 
+dragon_err_t dragon_value_find(dragon_runtime_t *runtime, const char *name, int timeout_ms,
+                               dragon_value_t **value_out, dragon_error_t *error)
+{
+    return sync_find(sizeof(struct dragon_value), runtime, name, OBJECT_VALUE, timeout_ms,
+                     value_out, error);
+}
+
 void dragon_value_detach(dragon_value_t *value)
 {
     sync_leave(value);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What the files of the keeper share. A request comes in a packet (keep_session.c) or from another keeper (keep_far.c), is
-// handed to its handler by a table (keep_request.c), and is answered once, then or later, by keep_answer.
+// What the files of the keeper share. A request comes in a packet (keep_session.c) or from another keeper (keep_far.c),
+// is handed to its handler by a table (keep_request.c), and is answered once, then or later, by keep_answer.
 #ifndef KEEPER_INTERNAL_H
 #define KEEPER_INTERNAL_H
 
@@ -224,7 +224,6 @@ struct keep_object *keep_object_add(struct keeper *keeper, const struct keep_ask
 struct keep_object *keep_object_find(struct keeper *keeper, uint64_t id,
                                      const struct keep_asker *asker);
 bool keep_object_sound(struct keep_object *object); // nobody has written over what it is
-void keep_object_end(struct keeper *keeper, struct keep_object *object);
 void keep_objects_leave_all(struct keep_session *session);
 void keep_objects_end_tied(struct keeper *keeper, uint32_t node, uint64_t session);
 void keep_objects_close(struct keeper *keeper);
@@ -311,7 +310,6 @@ struct keeper {
 
     // made with the first session that says hello
     uint8_t *packet; // owned: what is read
-    int board_fd;
     struct board *board;
     struct space *space;     // the keeper's own, with SLOT_KEEPER
     struct keep_slot *slots; // owned

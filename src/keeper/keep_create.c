@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Making objects: a block of the keeper's, grown for if there is no room, then filled with zeros piece by piece, because a
-// large one would hold up the loop, and then made into what it is. A block of a segment that nobody has had before is
-// zero, and is not touched.
+// Making objects: a block of the keeper's, grown for if there is no room, then filled with zeros piece by piece,
+// because a large one would hold up the loop, and then made into what it is. A block of a segment that nobody has had
+// before is zero, and is not touched.
 #include "config.h"
 
 #include "keeper/internal.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Other keepers. What is asked of another node goes there with the name of who asked, and the answer comes straight back to
-// that; nothing is kept on the way, because the session itself knows what it waits for. A lost node ends the runtime, so no
-// answer has to be waited for here.
+// Other keepers. What is asked of another node goes there with the name of who asked, and the answer comes straight
+// back to that; nothing is kept on the way, because the session itself knows what it waits for. A lost node ends the
+// runtime, so no answer has to be waited for here.
 #include "config.h"
 
 #include "keeper/internal.h"

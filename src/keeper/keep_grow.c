@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Growing. Whoever finds no room for a block joins a growth of that kind, or begins one. Those that are under way take turns,
-// so that a small one does not wait for a huge one.
+// Growing. Whoever finds no room for a block joins a growth of that kind, or begins one. Those that are under way take
+// turns, so that a small one does not wait for a huge one.
 #include "config.h"
 
 #include "keeper/internal.h"

@@ -3,7 +3,8 @@
 // The objects of this node, and who is attached to them. An object that was destroyed is no more for those who ask;
 // its memory stays until the last process that is attached has left it.
 //
-// It lies in memory that processes write: before anything is read of it, it is looked at whether it is still what it was made as.
+// It lies in memory that processes write: before anything is read of it, it is looked at whether it is still what it
+// was made as.
 #include "config.h"
 
 #include "keeper/internal.h"
@@ -49,8 +50,8 @@ struct keep_object *keep_object_find(struct keeper *keeper, uint64_t id,
     HASH_FIND(hh, keeper->objects, &id, sizeof id, object);
     if (object && !object->destroyed)
         return object;
-    keep_refuse(keeper, asker, DRAGON_ERR_CLOSED, "it was destroyed, or was never there, on %s",
-                keeper->host);
+    keep_refuse(keeper, asker, DRAGON_ERR_CLOSED,
+                "the object was destroyed, or was never there, on %s", keeper->host);
     return NULL;
 }
 
@@ -80,7 +81,7 @@ static void untie(struct keeper *keeper, struct keep_object *object)
     object->tied = false;
 }
 
-void keep_object_end(struct keeper *keeper, struct keep_object *object)
+static void object_end(struct keeper *keeper, struct keep_object *object)
 {
     if (object->destroyed)
         return;
@@ -105,7 +106,7 @@ void keep_objects_end_tied(struct keeper *keeper, uint32_t node, uint64_t sessio
     DL_FOREACH_SAFE(keeper->tied, object, next)
     {
         if (object->maker.node == node && object->maker.session == session)
-            keep_object_end(keeper, object);
+            object_end(keeper, object);
     }
 }
 
@@ -249,7 +250,7 @@ bool keep_on_destroy(struct keeper *keeper, struct keep_request *request)
     struct keep_object *object = named_object(keeper, request, &good);
     if (!object)
         return good;
-    keep_object_end(keeper, object);
+    object_end(keeper, object);
     keep_answer(keeper, &request->asker, DRAGON_OK, "", NULL);
     return true;
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// After a process is gone for certain: what it was in the middle of is finished or undone, in this order. Objects first, which
-// need to know what blocks it had; then its blocks; then every bell is rung, so that nobody sleeps on a ring that it owed; and only
-// then its slot is free again (keep_slots.c). What others wait for because of it follows from the objects.
+// After a process is gone for certain: what it was in the middle of is finished or undone, in this order. Objects
+// first, which need to know what blocks it had; then its blocks; then every bell is rung, so that nobody sleeps on a
+// ring that it owed; and only then its slot is free again (keep_slots.c). What others wait for because of it follows
+// from the objects.
 #include "config.h"
 
 #include "keeper/internal.h"

@@ -2,10 +2,10 @@
 //
 // Sessions: the connections of processes. The first packet has to be a hello of our wire version; it is given a slot.
 //
-// A session is over when its process closed the connection or is gone, whichever is seen first; then all that it had is put
-// right (keep_recover.c). One that misbehaves is dropped: told by the end of its connection, and not listened to. Its
-// process may still be at work in shared memory, so what it has stays until the process itself is gone. Answers are not
-// queued: the socket has room for all that a process can have asked, and who does not read them is dropped.
+// A session is over when its process closed the connection or is gone, whichever is seen first; then all that it had is
+// put right (keep_recover.c). One that misbehaves is dropped: told by the end of its connection, and not listened to.
+// Its process may still be at work in shared memory, so what it has stays until the process itself is gone. Answers are
+// not queued: the socket has room for all that a process can have asked, and who does not read them is dropped.
 #include "config.h"
 
 #include "keeper/internal.h"
@@ -111,7 +111,8 @@ static void welcome(struct keep_session *session)
     pack_u32(&body, session->slot);
     pack_bytes(&body, keeper->options.key, KEEPER_KEY);
     pack_str(&body, keeper->options.runtime);
-    answer(session, 0, DRAGON_OK, "", &body, (int[]){keeper->board_fd, session->bell_fd}, 2);
+    answer(session, 0, DRAGON_OK, "", &body, (int[]){keeper->options.board_fd, session->bell_fd},
+           2);
 }
 
 // A process takes three of the agent's; the last ones are for others than processes.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The slots of the board: given out in turns, so that a number is not used again soon. What a slot held was put right when
-// it comes to rest; it is free after every bell was rung, once a turn of the loop however many have died.
+// The slots of the board: given out in turns, so that a number is not used again soon. What a slot held was put right
+// when it comes to rest; it is free after every bell was rung, once a turn of the loop however many have died.
 #include "config.h"
 
 #include "keeper/internal.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Who serves the objects of this node to processes of others: dragon-transport, which is started when somebody first asks
-// for the way to it, and again by the next who asks when it has died; or, of an object with a single receiver, that process.
-// What dragon-transport writes is passed on; its last words are in the answer when it does not come up.
+// Who serves the objects of this node to processes of others: dragon-transport, which is started when somebody first
+// asks for the way to it, and again by the next who asks when it has died; or, of an object with a single receiver,
+// that process. What dragon-transport writes is passed on; its last words are in the answer when it does not come up.
 #include "config.h"
 
 #include "keeper/internal.h"

@@ -11,8 +11,6 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 struct keep_text keep_size(uint64_t bytes)
@@ -27,28 +25,6 @@ struct keep_text keep_size(uint64_t bytes)
     }
     snprintf(text.text, sizeof text.text, unit ? "%.1f %s" : "%.0f %s", size, units[unit]);
     return text;
-}
-
-static int listen_at(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof address.sun_path) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    mode_t before = umask(0177);
-    bool good = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
-                listen(fd, 1024) == 0;
-    umask(before);
-    if (good)
-        return fd;
-    int problem = errno;
-    if (fd >= 0)
-        close(fd);
-    errno = problem;
-    return -1;
 }
 
 // 40 bits, so that counting on does not come to the end of them.
@@ -72,12 +48,11 @@ struct keeper *keeper_create(const struct keeper_options *options, dragon_error_
     keeper->here = tree_here(options->tree);
     keeper->nodes = tree_count(options->tree);
     keeper->host = tree_node(options->tree, keeper->here)->name;
-    keeper->board_fd = -1;
     keeper->next_session = random_start();
     keeper->next_object = random_start();
     keeper->next_share = random_start();
     keep_transport_init(&keeper->transport);
-    int fd = listen_at(keeper->socket_path);
+    int fd = acceptor_listen(keeper->socket_path, SOCK_SEQPACKET);
     if (fd >= 0)
         keeper->acceptor = acceptor_create(options->loop, fd, keep_on_connection, keeper);
     if (!keeper->acceptor) {
@@ -109,8 +84,6 @@ void keeper_destroy(struct keeper *keeper)
     keep_segments_close(keeper);
     if (keeper->board)
         munmap(keeper->board, board_bytes());
-    if (keeper->board_fd >= 0)
-        close(keeper->board_fd);
     unlink(keeper->socket_path);
     free(keeper->packet);
     free(keeper->granted);
@@ -118,42 +91,21 @@ void keeper_destroy(struct keeper *keeper)
     free(keeper);
 }
 
-// Reserved, so that nobody's touch ends in SIGBUS, and sealed, so that nobody can cut it off.
-static bool make_board(struct keeper *keeper, dragon_error_t *error)
-{
-    keeper->board_fd = memfd_create("dragon-board", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (keeper->board_fd < 0 || ftruncate(keeper->board_fd, (off_t)board_bytes()) != 0 ||
-        fallocate(keeper->board_fd, 0, 0, (off_t)board_bytes()) != 0) {
-        err_set_errno(error, errno, "no memory on %s for what its processes share", keeper->host);
-        return false;
-    }
-    fcntl(keeper->board_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
-    void *board =
-        mmap(NULL, board_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, keeper->board_fd, 0);
-    if (board == MAP_FAILED) {
-        err_set_errno(error, errno, "cannot map what the processes of %s share", keeper->host);
-        return false;
-    }
-    keeper->board = board;
-    board_init(keeper->board, keeper->here);
-    return true;
-}
-
 bool keeper_open(struct keeper *keeper, dragon_error_t *error)
 {
     if (keeper->space)
         return true;
-    if (make_board(keeper, error)) {
-        if (keep_slots_open(keeper))
-            return true;
-        err_set(error, DRAGON_ERR_NOMEM, "out of memory on %s", keeper->host);
-        keep_slots_close(keeper);
-        munmap(keeper->board, board_bytes());
-        keeper->board = NULL;
+    keeper->board = board_open(keeper->options.board_fd, keeper->here);
+    if (!keeper->board) {
+        err_set_errno(error, errno, "no memory on %s for what its processes share", keeper->host);
+        return false;
     }
-    if (keeper->board_fd >= 0)
-        close(keeper->board_fd);
-    keeper->board_fd = -1;
+    if (keep_slots_open(keeper))
+        return true;
+    err_set(error, DRAGON_ERR_NOMEM, "out of memory on %s", keeper->host);
+    keep_slots_close(keeper);
+    munmap(keeper->board, board_bytes());
+    keeper->board = NULL;
     return false;
 }
 

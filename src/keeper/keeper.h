@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The keeper: the part of the agent that has the shared memory of its node. It gives processes their slots and segments,
-// makes objects and knows who is attached to them, puts right what a dead process left unfinished, keeps names (node 0), asks the
-// keepers of other nodes on behalf of its processes, and starts dragon-transport when another node first wants something of this one.
-// It is not in the way of any message. Nothing of it exists until the first process asks for shared memory.
+// The keeper: the part of the agent that has the shared memory of its node. It gives processes their slots and
+// segments, makes objects and knows who is attached to them, puts right what a dead process left unfinished, keeps
+// names (node 0), asks the keepers of other nodes on behalf of its processes, and starts dragon-transport when another
+// node first wants something of this one. It is not in the way of any message. Nothing of it exists until the first
+// process asks for shared memory.
 #ifndef KEEPER_KEEPER_H
 #define KEEPER_KEEPER_H
 
@@ -23,6 +24,7 @@ struct keeper_options {
     struct loop *loop;             // borrowed, as all here
     struct tree *tree;             //
     struct children *children;     // for dragon-transport
+    int board_fd;                  // of board_memory
     const char *run_dir;           // where the socket goes
     const char *runtime;           // its name
     const char *transport_program; // NULL: not found

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What keepers say to each other over the agents' tree. Most of it is one pair: what a process asked its own keeper is asked of
-// another, and answered. doc/protocol.md has the same table.
+// What keepers say to each other over the agents' tree. Most of it is one pair: what a process asked its own keeper is
+// asked of another, and answered. doc/protocol.md has the same table.
 #ifndef KEEPER_PROTO_H
 #define KEEPER_PROTO_H
 

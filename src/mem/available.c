@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What is left: of the host, or of one of its NUMA nodes; and of each control group that this process is in, all the way up,
-// as far as they can be seen from here. What the kernel can drop at once (files that are not in use) counts as left. Of each a part is
-// not ours to take: who is the last to ask for memory, perhaps for a few pages, is killed.
+// What is left: of the host, or of one of its NUMA nodes; and of each control group that this process is in, all the
+// way up, as far as they can be seen from here. What the kernel can drop at once (files that are not in use) counts as
+// left. Of each a part is not ours to take: who is the last to ask for memory, perhaps for a few pages, is killed.
 #include "config.h"
 
 #include "mem/available.h"

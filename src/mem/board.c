@@ -1,17 +1,57 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The board, and sleeping on a bell. Who sleeps says so in `sleep` and then asks the kernel to compare the bell with what was
-// seen of it; who rings counts the bell up and then looks at `sleep`. All four are sequentially consistent, so either the
-// sleeper finds the bell changed, or the ringer finds somebody asleep.
+// The board, and sleeping on a bell. Who sleeps says so in `sleep` and then asks the kernel to compare the bell with
+// what was seen of it; who rings counts the bell up and then looks at `sleep`. All four are sequentially consistent, so
+// either the sleeper finds the bell changed, or the ringer finds somebody asleep.
 #include "config.h"
 
 #include "mem/board.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+int board_memory(void)
+{
+    return memfd_create("dragon-board", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+}
+
+static struct board *board_map(int fd)
+{
+    void *board = mmap(NULL, board_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    return board == MAP_FAILED ? NULL : board;
+}
+
+struct board *board_open(int fd, uint32_t node)
+{
+    if (ftruncate(fd, (off_t)board_bytes()) != 0 || fallocate(fd, 0, 0, (off_t)board_bytes()) != 0)
+        return NULL;
+    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+    struct board *board = board_map(fd);
+    if (board)
+        board_init(board, node);
+    return board;
+}
+
+void board_end(int fd)
+{
+    struct stat stat;
+    if (fstat(fd, &stat) != 0 || stat.st_size < (off_t)board_bytes())
+        return;
+    struct board *board = board_map(fd);
+    if (!board)
+        return;
+    atomic_store(&board->ended, 1);
+    // Who sleeps in poll sees the end of the keeper's socket there.
+    for (uint32_t slot = SLOT_FIRST; slot < BOARD_SLOTS; slot++)
+        bell_ring(&board->slots[slot]);
+    munmap(board, board_bytes());
+}
 
 void board_init(struct board *board, uint32_t node)
 {

@@ -3,10 +3,10 @@
 // The board: one small piece of memory that all processes of a node share. It says who is there, and has a bell for
 // each of them, on which it sleeps.
 //
-// A slot is a process as far as shared memory knows it (exactly: one attached runtime handle). Its number, 12 bits,
-// is what marks whatever the process holds: blocks, a message it is writing, a lock. The keeper gives slots out. It takes
-// one back only after the process is gone for certain and all that it held has been put right, so a number in
-// memory always means the process that has it now.
+// A slot is a process as far as shared memory knows it (exactly: one attached runtime handle). Its number, 12 bits, is
+// what marks whatever the process holds: blocks, a message it is writing, a lock. The keeper gives slots out. It takes
+// one back only after the process is gone for certain and all that it held has been put right, so a number in memory
+// always means the process that has it now.
 //
 //     keeper's memfd:  | struct board | slot 0 | slot 1 | ... | slot 4095 |
 #ifndef MEM_BOARD_H
@@ -39,7 +39,8 @@ struct slot {               // a cache line
     // Grows when it is given out, so that kept eventfds can be told old. 0: it never was.
     _Atomic uint32_t generation;
     _Atomic uint32_t pid;
-    // Of its latest send in mode RECEIVED. It only grows, also from one process to the next, so that a late answer is known.
+    // Of its latest send in mode RECEIVED. It only grows, also from one process to the next, so that a late answer is
+    // known.
     _Atomic uint32_t ticket;
     uint8_t room[64 - 28];
 };
@@ -62,6 +63,9 @@ static inline size_t board_bytes(void)
 
 // In zeroed memory.
 void board_init(struct board *board, uint32_t node);
+// The memory for one: a memfd, empty as yet; -1 with errno. The keeper opens it when a process first wants one: it reserves it, so that nobody's touch ends in SIGBUS, and seals it, so that nobody can cut it off.
+int board_memory(void);
+struct board *board_open(int fd, uint32_t node); // NULL with errno
 // What came from elsewhere is a board of ours.
 bool board_check(const struct board *board, size_t bytes);
 
@@ -69,6 +73,9 @@ static inline struct slot *board_slot(struct board *board, uint32_t slot)
 {
     return &board->slots[slot & (BOARD_SLOTS - 1)];
 }
+
+// For who outlives the keeper: tells all who wait, and whoever will. Nothing, when it was never opened.
+void board_end(int fd);
 
 // ---- sleeping
 //
@@ -82,7 +89,8 @@ static inline uint32_t bell_seen(struct slot *slot)
     return atomic_load_explicit(&slot->bell, memory_order_seq_cst);
 }
 
-// Until it rings, at most so many nanoseconds (-1: without limit), perhaps earlier for no reason. False: the time is over.
+// Until it rings, at most so many nanoseconds (-1: without limit), perhaps earlier for no reason. False: the time is
+// over.
 bool bell_sleep(struct slot *slot, uint32_t seen, int64_t ns);
 
 // For a process that polls its eventfd: says so, and returns false when it has rung since `seen`: do not sleep.

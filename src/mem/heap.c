@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The heap as others see it: its layout, and blocks of all sizes. Small ones come from cut pages (heap_cut.c), large ones are
-// runs of pages (heap_runs.c); what the dead leave is in heap_recover.c.
+// The heap as others see it: its layout, and blocks of all sizes. Small ones come from cut pages (heap_cut.c), large
+// ones are runs of pages (heap_runs.c); what the dead leave is in heap_recover.c.
 #include "config.h"
 
 #include "mem/heap_words.h"
@@ -92,8 +92,8 @@ static uint32_t class_of(size_t bytes)
 
 // ---- where to look
 //
-// From the beginning, when that does not pass many that are in use; else from where there was room, for as many times as make
-// up for the long way.
+// From the beginning, when that does not pass many that are in use; else from where there was room, for as many times
+// as make up for the long way.
 
 static uint32_t walk_start(struct heap *heap, struct heap_hint *hint)
 {

@@ -5,17 +5,19 @@
 //
 //     segment:  | head | a word for each page | 128 half words for each page | pages of 16 KiB ... |
 //
-// A page is free; or the first of a run of pages that are one large block; or a further one of such a run; or it is cut into
-// blocks of one size, each with a half word that names its owner. Only the first page of a run, free or not, says how long it is, so
-// that a large block costs no more than a small one. heap_recover gives back what a dead slot owned, finished or not.
+// A page is free; or the first of a run of pages that are one large block; or a further one of such a run; or it is cut
+// into blocks of one size, each with a half word that names its owner. Only the first page of a run, free or not, says
+// how long it is, so that a large block costs no more than a small one. heap_recover gives back what a dead slot owned,
+// finished or not.
 //
 // The words and half words take 1.6 % of the segment. They are never anything else, so a process that comes late, with
-// what it read long ago, changes nothing but words. They are memory that others can write, too: what is read of them is checked
-// before use, and sizes come from the view that each process has of the heap.
+// what it read long ago, changes nothing but words. They are memory that others can write, too: what is read of them is
+// checked before use, and sizes come from the view that each process has of the heap.
 //
-// The first that is free is taken, so that memory that was in use lately is used again. Looking for it passes eight pages or runs in the
-// long run, however many there are. When there is none all words of pages are read, at most three times: 4096 for 64 MiB,
-// some 10 us; some 10 ms in a heap of 64 GiB. heap_recover and heap_stats read the half words of all cut pages, too.
+// The first that is free is taken, so that memory that was in use lately is used again. Looking for it passes eight
+// pages or runs in the long run, however many there are. When there is none all words of pages are read, at most three
+// times: 4096 for 64 MiB, some 10 us; some 10 ms in a heap of 64 GiB. heap_recover and heap_stats read the half words
+// of all cut pages, too.
 #ifndef MEM_HEAP_H
 #define MEM_HEAP_H
 
@@ -74,8 +76,8 @@ struct heap_stats {
 };
 void heap_stats(struct heap *heap, struct heap_stats *stats_out);
 
-// For the keeper. Takes all pages out of use when every one is free (true), so that their memory, from `first` on, can be
-// given back; and puts them in again, when it has been reserved again.
+// For the keeper. Takes all pages out of use when every one is free (true), so that their memory, from `first` on, can
+// be given back; and puts them in again, when it has been reserved again.
 bool heap_retire(struct heap *heap);
 void heap_revive(struct heap *heap);
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Pages that are cut into blocks of one class. Whoever takes a block swaps its half word from FREE to the own slot, and looks
-// at the word of the page again: when the page is no longer what it was, the block is given back at once. A page is
-// only closed when all its half words went from FREE to CLOSED one by one, so from then on nobody takes a block of it, however
-// late; and a block that was taken before keeps it from being closed.
+// Pages that are cut into blocks of one class. Whoever takes a block swaps its half word from FREE to the own slot, and
+// looks at the word of the page again: when the page is no longer what it was, the block is given back at once. A page
+// is only closed when all its half words went from FREE to CLOSED one by one, so from then on nobody takes a block of
+// it, however late; and a block that was taken before keeps it from being closed.
 #include "config.h"
 
 #include "mem/heap_words.h"

@@ -8,8 +8,8 @@
 // ---- recovery
 //
 // Pages are gone through in order, while others go on. A dead slot's words change no more, and a run of it is only
-// entered by its first page: what is read as FREE or BLOCK ends where another run begins, and of everything else one page
-// is passed at a time.
+// entered by its first page: what is read as FREE or BLOCK ends where another run begins, and of everything else one
+// page is passed at a time.
 
 // A run that was not finished: nothing is left inside that says that it was his.
 static void clear_inside(struct heap *heap, uint32_t page, uint32_t pages, uint32_t dead)

@@ -3,8 +3,8 @@
 // Runs of free pages. They are joined when that makes one that is large enough, not before: so a large block that was
 // freed is there, whole, for the next that asks for one of that size.
 //
-// Taking a run: its first word goes from FREE to BUSY by compare-and-swap; it is ours now, all of it, and so are the runs behind
-// it that are taken in the same way and joined. What is too much is split off:
+// Taking a run: its first word goes from FREE to BUSY by compare-and-swap; it is ours now, all of it, and so are the
+// runs behind it that are taken in the same way and joined. What is too much is split off:
 //
 //     BUSY n . . . . . . .          taken
 //     BUSY n . . . . BUSY n-k .     the word of the rest, still inside the run

@@ -3,7 +3,8 @@
 // What the files of the heap share: the words.
 //
 // Of a page:
-//     FREE       the first of a run of free pages. Only this is ever taken, by compare-and-swap, and it is always what it says.
+//     FREE       the first of a run of free pages. Only this is ever taken, by compare-and-swap, and it is always
+//                what it says.
 //     BUSY       the first of a run that its owner is just taking, splitting or joining. Others leave it alone.
 //     BLOCK      the first of a run that is one block of its owner.
 //     CUT        cut into blocks of a class. FULL is a hint, put there by who found no block free, and taken away by
@@ -87,7 +88,8 @@ static inline uint32_t run_pages(struct heap *heap, uint32_t page, uint64_t word
     return pages <= heap->pages - page ? (uint32_t)pages : 0;
 }
 
-// How far it is to where the next word may be that counts: nothing is inside these runs. Of others one page is passed at a time.
+// How far it is to where the next word may be that counts: nothing is inside these runs. Of others one page is passed
+// at a time.
 static inline uint32_t run_step(struct heap *heap, uint32_t page, uint64_t word)
 {
     enum page_state state = word_state(word);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // What a process and the keeper of its node say to each other, over a Unix socket of packets (SOCK_SEQPACKET) beside
-// the agent's: one packet is one message, so descriptors travel with the message they belong to. A process asks, one thing at a
-// time; each is answered once by KC_ANSWER with its number. A packet is the u16 number of its message, and the body.
-// doc/protocol.md has the same table.
+// the agent's: one packet is one message, so descriptors travel with the message they belong to. A process asks, one
+// thing at a time; each is answered once by KC_ANSWER with its number. A packet is the u16 number of its message, and
+// the body. doc/protocol.md has the same table.
 #ifndef MEM_PROTO_H
 #define MEM_PROTO_H
 
@@ -55,9 +55,9 @@ enum keeper_message {
 
 enum keeper_role { ROLE_PROCESS, ROLE_TRANSPORT, KEEPER_ROLES };
 
-// The welcome: u32 wire version, text release, u32 node, u32 nodes, u32 slot, bytes key, text name of the runtime; with the
-// descriptors of the board and of the slot's eventfd. `key` is what processes of the runtime show each other over the
-// network before anything else. It answers request 0; an error tells another wire version apart from no room.
+// The welcome: u32 wire version, text release, u32 node, u32 nodes, u32 slot, bytes key, text name of the runtime; with
+// the descriptors of the board and of the slot's eventfd. `key` is what processes of the runtime show each other over
+// the network before anything else. It answers request 0; an error tells another wire version apart from no room.
 enum { KEEPER_KEY = 32 };
 
 enum object_kind {

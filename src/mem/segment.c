@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Segments. Reserving never relies on the kernel to refuse: one that is out of memory, or a control group at its limit, would kill
-// a process instead. So what is left is looked at first.
+// Segments. Reserving never relies on the kernel to refuse: one that is out of memory, or a control group at its limit,
+// would kill a process instead. So what is left is looked at first.
 #include "config.h"
 
 #include "mem/segment.h"

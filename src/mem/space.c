@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The segments that this process has mapped, and blocks in them. A segment is mapped when a reference into it is first used, or when
-// the source names it as one with room. It stays mapped: its number means the same memory as long as the space lives.
+// The segments that this process has mapped, and blocks in them. A segment is mapped when a reference into it is first
+// used, or when the source names it as one with room. It stays mapped: its number means the same memory as long as the
+// space lives.
 #include "config.h"
 
 #include "mem/space.h"

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Space: what one process has of the shared memory of its node: its slot, the board, the segments it has mapped so far, and
-// the connection to the keeper through which it gets more. Calls that touch only what is mapped make no system call.
+// Space: what one process has of the shared memory of its node: its slot, the board, the segments it has mapped so far,
+// and the connection to the keeper through which it gets more. Calls that touch only what is mapped make no system
+// call.
 //
-// A block is named by a reference that means the same to all processes of the node: the number of its segment in the upper
-// 16 bits, its offset in the lower 48. References read from shared memory or a message are checked by whoever maps them.
+// A block is named by a reference that means the same to all processes of the node: the number of its segment in the
+// upper 16 bits, its offset in the lower 48. References read from shared memory or a message are checked by whoever
+// maps them.
 //
 // One thread at a time.
 #ifndef MEM_SPACE_H
@@ -39,7 +41,8 @@ struct mapped { // a segment
     struct heap heap; // our view of it
 };
 
-// Where segments, growth and bells come from: the keeper over its socket, or, in the keeper itself and in tests, tables.
+// Where segments, growth and bells come from: the keeper over its socket, or, in the keeper itself and in tests,
+// tables.
 struct space_source {
     // The descriptor is the caller's then.
     dragon_err_t (*segment)(void *arg, uint32_t number, int *fd_out, size_t *bytes_out,
@@ -91,9 +94,10 @@ void space_detach(struct space *space); // NULL is fine; the board of space_crea
 
 // ---- the keeper
 
-// Asks and waits for the answer, of which `unpack_out` (may be NULL) is what follows the error; valid until the next ask. The body
-// is without the request's number; it is left empty. `fds` (may be NULL) gets at most `fd_room` descriptors, -1 where none came.
-// `wait_ms`: -1 without limit. Errors: what was answered, with its text; TIMEOUT; PEER: the runtime has ended; PROTO.
+// Asks and waits for the answer, of which `unpack_out` (may be NULL) is what follows the error; valid until the next
+// ask. The body is without the request's number; it is left empty. `fds` (may be NULL) gets at most `fd_room`
+// descriptors, -1 where none came. `wait_ms`: -1 without limit. Errors: what was answered, with its text; TIMEOUT;
+// PEER: the runtime has ended; PROTO.
 dragon_err_t space_ask(struct space *space, enum keeper_message type, struct pack *body,
                        int64_t wait_ms, struct unpack *unpack_out, int *fds, int fd_room,
                        dragon_error_t *error);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Asking the keeper, one thing at a time over its socket. An answer to a request that was given up comes later and is passed
-// over. What comes from the keeper is checked like anything from outside; what is no answer ends the connection.
+// Asking the keeper, one thing at a time over its socket. An answer to a request that was given up comes later and is
+// passed over. What comes from the keeper is checked like anything from outside; what is no answer ends the connection.
 #include "config.h"
 
 #include "mem/space_ask.h"
@@ -19,8 +19,8 @@ static dragon_err_t keeper_gone(struct space *space, dragon_error_t *error)
 
 // ---- one packet
 
-// -1: not yet, 0: the end, else its bytes.
-static ssize_t read_packet(struct space *space, int *fds)
+// -1: not yet, 0: the end, else its bytes. `cut`: there was no room in our table for its descriptors.
+static ssize_t read_packet(struct space *space, int *fds, bool *cut_out)
 {
     union {
         struct cmsghdr aligned;
@@ -37,7 +37,8 @@ static ssize_t read_packet(struct space *space, int *fds)
     struct cmsghdr *first = CMSG_FIRSTHDR(&message);
     if (first && first->cmsg_level == SOL_SOCKET && first->cmsg_type == SCM_RIGHTS)
         memcpy(fds, CMSG_DATA(first), first->cmsg_len - CMSG_LEN(0));
-    return message.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? 0 : got;
+    *cut_out = message.msg_flags & MSG_CTRUNC;
+    return message.msg_flags & MSG_TRUNC ? 0 : got;
 }
 
 void space_ask_close(int fds[KEEPER_FDS])
@@ -95,10 +96,10 @@ static dragon_err_t send_request(struct space *space, enum keeper_message type,
 // The answer to `request`; those to others that came late are passed over.
 static dragon_err_t read_answer(struct space *space, enum keeper_message type, uint32_t request,
                                 uint64_t deadline_ms, struct unpack *unpack_out, int *fds,
-                                dragon_error_t *error)
+                                bool *cut_out, dragon_error_t *error)
 {
     for (;;) {
-        ssize_t got = read_packet(space, fds);
+        ssize_t got = read_packet(space, fds, cut_out);
         if (got == 0)
             return keeper_gone(space, error);
         if (got > 0) {
@@ -136,13 +137,18 @@ dragon_err_t space_ask_exchange(struct space *space, enum keeper_message type, u
                                 dragon_error_t *error)
 {
     uint64_t deadline_ms = wait_ms < 0 ? 0 : time_now_ms() + (uint64_t)wait_ms;
+    bool cut = false;
     if (packet->failed)
         return err_set(error, DRAGON_ERR_NOMEM, "out of memory");
     dragon_err_t err = send_request(space, type, packet, deadline_ms, error);
     if (err == DRAGON_OK)
-        err = read_answer(space, type, request, deadline_ms, unpack_out, fds, error);
+        err = read_answer(space, type, request, deadline_ms, unpack_out, fds, &cut, error);
     if (err == DRAGON_OK)
         err = answered(space, unpack_out, error);
+    if (err == DRAGON_OK && cut)
+        err = err_set(error, DRAGON_ERR_NOMEM,
+                      "this process has too many files open to use the shared memory: raise its "
+                      "limit (ulimit -n), or close some");
     if (err != DRAGON_OK)
         space_ask_close(fds);
     return err;

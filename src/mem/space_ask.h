@@ -6,7 +6,8 @@
 
 #include "mem/space.h"
 
-// One request, of which `packet` has all, and its answer with at most KEEPER_FDS descriptors; on failure none is left open.
+// One request, of which `packet` has all, and its answer with at most KEEPER_FDS descriptors; on failure none is left
+// open.
 dragon_err_t space_ask_exchange(struct space *space, enum keeper_message type, uint32_t request,
                                 const struct pack *packet, int64_t wait_ms,
                                 struct unpack *unpack_out, int fds[KEEPER_FDS],

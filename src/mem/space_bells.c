@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Ringing. A process that sleeps on its futex is woken by one system call that names no descriptor; one that sleeps in poll
-// by its eventfd, of which the latest ones that were needed are kept. A slot may have been given out anew since: then its
-// generation has grown, and the eventfd is fetched again.
+// Ringing. A process that sleeps on its futex is woken by one system call that names no descriptor; one that sleeps in
+// poll by its eventfd, of which the latest ones that were needed are kept. A slot may have been given out anew since:
+// then its generation has grown, and the eventfd is fetched again.
 #include "config.h"
 
 #include "mem/space.h"

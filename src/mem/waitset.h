@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Waitset: who sleeps until something happens to an object in shared memory. A set of slots, in two levels: a bit in
-// `words` for each slot, and a bit in `summary` for each pair of words that may have any. It is changed by single atomic steps, so
-// it is never wrong when somebody dies in between, but for a bit that was taken and not rung: so the keeper rings every
-// bell of the node after a death. Before, object_recover takes the dead one out (waitset_leave): a ring meant for one of
-// those who wait must not go to a slot where nobody is.
+// `words` for each slot, and a bit in `summary` for each pair of words that may have any. It is changed by single
+// atomic steps, so it is never wrong when somebody dies in between, but for a bit that was taken and not rung: so the
+// keeper rings every bell of the node after a death. Before, object_recover takes the dead one out (waitset_leave): a
+// ring meant for one of those who wait must not go to a slot where nobody is.
 //
 // Whoever makes something true that others wait for does so with a sequentially consistent store (or a locked
 // instruction), and then looks at `summary`, once: nobody waits, nothing more to do.
 //
-// A bit of `summary` is cleared by whoever finds no bit below it. The upper half of `summary` counts the entries, so that
-// this fails when somebody entered meanwhile: at no instant is the bit off for one who is in.
+// A bit of `summary` is cleared by whoever finds no bit below it. The upper half of `summary` counts the entries, so
+// that this fails when somebody entered meanwhile: at no instant is the bit off for one who is in.
 #ifndef MEM_WAITSET_H
 #define MEM_WAITSET_H
 

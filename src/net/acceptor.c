@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { PAUSE_MS = 100 };
@@ -19,6 +21,28 @@ struct acceptor {
     int fd;
     bool accepting;
 };
+
+int acceptor_listen(const char *path, int type)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof address.sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    mode_t before = umask(0177);
+    bool good = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+                listen(fd, 1024) == 0;
+    umask(before);
+    if (good)
+        return fd;
+    int problem = errno;
+    if (fd >= 0)
+        close(fd);
+    errno = problem;
+    return -1;
+}
 
 static void on_ready(void *arg, int events)
 {

@@ -10,6 +10,9 @@
 
 struct acceptor;
 
+// A Unix socket at `path` that listens, for this user alone: SOCK_STREAM or SOCK_SEQPACKET. -1 with errno.
+int acceptor_listen(const char *path, int type);
+
 // `fd` listens already, does not block, and is taken over, also on failure (NULL: out of memory or
 // descriptors). `on_connection` owns the socket it is given, which is close-on-exec and does not block.
 struct acceptor *acceptor_create(struct loop *loop, int fd,

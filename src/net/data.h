@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The data port: active messages between processes of different nodes, over UCX. data.c and data_load.c are the only files that know
-// UCX, which is loaded when the first port is made: a program that never leaves its node does not carry it (it costs 1.7 ms a start),
-// and one that has none says what to install.
+// The data port: active messages between processes of different nodes, over UCX. The files data*.c are the only ones
+// that know UCX. It is loaded when the first port is made: a program that never leaves its node does not carry it (it
+// costs 1.7 ms a start), and one that has none says what to install.
 //
-// A port is used by one thread, inside data_port_progress: that is when handlers are called. They may send, receive and close peers,
-// and must not call data_port_progress. Peers are told of by on_lost once, whatever happens to them. A peer that connected to us is
-// known by its first message.
+// A port is used by one thread, inside data_port_progress: that is when handlers are called. They may send, receive and
+// close peers, and must not call data_port_progress. Peers are told of by on_lost once, whatever happens to them. A
+// peer that connected to us is known by its first message.
 #ifndef NET_DATA_H
 #define NET_DATA_H
 
@@ -43,6 +43,8 @@ const void *data_port_address(const struct data_port *port,
 unsigned data_port_progress(struct data_port *port); // 0: there was nothing to do
 int data_port_fd(const struct data_port *port);      // readable when there is, after:
 bool data_port_arm(struct data_port *port); // false: there may be already; progress, and try again
+// Progress is to be called by then (time_now_ms), whatever comes; 0: no need.
+uint64_t data_port_due_ms(const struct data_port *port);
 bool data_port_idle(
     const struct data_port *port); // nothing that was sent or received is unfinished
 
@@ -54,9 +56,9 @@ void data_peer_close(struct data_peer *peer,
 void data_peer_set_arg(struct data_peer *peer, void *arg);
 void *data_peer_arg(const struct data_peer *peer);
 
-// Sends a header (at most 128 bytes, copied) and a payload. on_sent is called once, from progress, never from here, when the
-// payload may be reused: OK, or PEER. When it is NULL and the payload is at most DATA_COPIED bytes, it is copied at once and nothing is
-// told. Messages to a peer keep their order as far as their handlers are concerned.
+// Sends a header (at most 128 bytes, copied) and a payload. on_sent is called once, from progress, never from here,
+// when the payload may be reused: OK, or PEER. When it is NULL and the payload is at most DATA_COPIED bytes, it is
+// copied at once and nothing is told. Messages to a peer keep their order as far as their handlers are concerned.
 enum { DATA_HEADER = 128, DATA_COPIED = 8192 };
 dragon_err_t data_send(struct data_peer *peer, uint8_t type, const void *header,
                        size_t header_bytes, const void *payload, size_t bytes,

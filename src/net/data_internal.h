@@ -24,8 +24,8 @@ enum {
     MESSAGE_FLUSH
 };
 
-// Which connection a message belongs to: it begins with it. Both sides count the connections between their two ports, as UCX does,
-// which makes pairs of endpoints by that.
+// Which connection a message belongs to: it begins with it. Both sides count the connections between their two ports,
+// as UCX does, which makes pairs of endpoints by that.
 struct data_key {
     uint64_t port; // whose; in a message, of its sender
     uint64_t number;
@@ -97,8 +97,8 @@ struct data_remote {
     UT_hash_handle hh;
 };
 
-// How far the way to a peer is from its end. UCX does not tell one side that the other has closed a connection, only that
-// it broke; so both say BYE.
+// How far the way to a peer is from its end. UCX does not tell one side that the other has closed a connection, only
+// that it broke; so both say BYE.
 enum peer_state {
     PEER_OPEN,
     PEER_LEAVING, // we said BYE

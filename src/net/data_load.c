@@ -21,8 +21,8 @@ static const struct {
     // A debugger, a language runtime or an MPI library may have these signals.
     {"UCX_HANDLE_ERRORS", "none", false},
     {"UCX_ERROR_SIGNALS", "", false},
-    // It would patch mmap and its like in the running process, which only RDMA needs: to know what became of memory that
-    // it has registered.
+    // It would patch mmap and its like in the running process, which only RDMA needs: to know what became of memory
+    // that it has registered.
     {"UCX_MEM_EVENTS", "n", true},
     {"UCX_VFS_ENABLE", "n", false},
 };

@@ -48,8 +48,8 @@ bool data_has_rdma(void);
 // The code for a status of UCX. What means that the other side is gone is PEER.
 dragon_err_t data_err(ucs_status_t status);
 
-// In between UCX writes nothing to the terminal, also when somebody else has loaded it, as an MPI library may have: what it thinks
-// of our settings is no business of the program's users.
+// In between UCX writes nothing to the terminal, also when somebody else has loaded it, as an MPI library may have:
+// what it thinks of our settings is no business of the program's users.
 void data_hush(void);
 void data_unhush(void);
 

@@ -93,8 +93,8 @@ static struct data_request *take_held(struct data_peer *peer)
     return request;
 }
 
-// These need no pair of endpoints if they go at once. (Nothing else may follow a HELLO before it is answered: UCX loses what it
-// finds there, when an endpoint is made in between.)
+// These need no pair of endpoints if they go at once. (Nothing else may follow a HELLO before it is answered: UCX loses
+// what it finds there, when an endpoint is made in between.)
 static bool may_go(const struct data_peer *peer, unsigned id)
 {
     return peer->is_ready || id == MESSAGE_HELLO || id == MESSAGE_WELCOME;

@@ -2,14 +2,14 @@
 //
 // Peers, and how they come and go.
 //
-// Who connects says HELLO with its own address. The other side asks UCX for an endpoint to that address, and says WELCOME.
-// Only then, when TCP's connection stands in both directions, the endpoints are paired (READY), so that UCX's greeting is
-// answered in the same moment: an answer that has to wait ends the process that gives it, if the other one dies just then
-// (an assertion in UCX before 1.14). Until then everything else is held. Where both sides connect at the same time, each takes
-// the HELLO of the other one for its WELCOME. With RDMA UCX pairs endpoints by other means.
+// Who connects says HELLO with its own address. The other side asks UCX for an endpoint to that address, and says
+// WELCOME. Only then, when TCP's connection stands in both directions, the endpoints are paired (READY), so that UCX's
+// greeting is answered in the same moment: an answer that has to wait ends the process that gives it, if the other one
+// dies just then (an assertion in UCX before 1.14). Until then everything else is held. Where both sides connect at the
+// same time, each takes the HELLO of the other one for its WELCOME. With RDMA UCX pairs endpoints by other means.
 //
-// Who closes says BYE behind everything that was sent; the other side tells its user, says BYE in turn, and both close the
-// connection.
+// Who closes says BYE behind everything that was sent; the other side tells its user, says BYE in turn, and both close
+// the connection.
 #include "config.h"
 
 #include "net/data_internal.h"
@@ -255,8 +255,8 @@ void peer_end(struct data_peer *peer)
     peer_free(peer);
 }
 
-// Where both sides connect at the same time there is one connection. Otherwise ours may have a number whose HELLO is still to
-// come, or none any more: all up to it are opened.
+// Where both sides connect at the same time there is one connection. Otherwise ours may have a number whose HELLO is
+// still to come, or none any more: all up to it are opened.
 void peer_welcome(struct data_port *port, const struct data_key *key, const void *address,
                   size_t length)
 {

@@ -24,8 +24,8 @@ static const struct setting {
     {"TCP_CONN_NB", "CONN_NB", "y", USUALLY},
     // A connection does without UCX's greetings until both sides know that it stands, see data_peer.c.
     {"RESOLVE_REMOTE_EP_ID", NULL, "n", WITHOUT_RDMA},
-    // Up to 256 KiB, and its header, a copy more is cheaper than to ask the receiver first, and a message arrives also when
-    // its sender does something else. With RDMA UCX knows better.
+    // Up to 256 KiB, and its header, a copy more is cheaper than to ask the receiver first, and a message arrives also
+    // when its sender does something else. With RDMA UCX knows better.
     {"RNDV_THRESH", NULL, "264K", WITHOUT_RDMA},
     // A message of 64 KiB is one segment. Whatever the environment says: a sender whose segments are larger than its
     // receiver's makes UCX write beyond its buffers.
@@ -271,6 +271,11 @@ bool data_port_arm(struct data_port *port)
         return false;
     sockets_check(&port->sockets);
     return port->ucx->ucp_worker_arm(port->worker) == UCS_OK;
+}
+
+uint64_t data_port_due_ms(const struct data_port *port)
+{
+    return port->next_cut_ms;
 }
 
 bool data_port_idle(const struct data_port *port)

@@ -12,8 +12,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-// A peer that says nothing for so long is gone; while nothing is on its way to it the kernel asks it from the half of that
-// time on. To connect takes 31 s at most.
+// A peer that says nothing for so long is gone; while nothing is on its way to it the kernel asks it from the half of
+// that time on. To connect takes 31 s at most.
 enum { SILENCE_MS = 10000, IDLE_S = 5, STEP_S = 1, PROBES = 5, SYN_REPEATS = 4, CHECK_MS = 1000 };
 
 // /proc lists them in ascending order. Without it, or without memory, they are none.

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What UCX leaves out with its descriptors. They are not close-on-exec: a program that this process starts would keep its
-// connections open after its death, and nobody would notice that. And a host that is switched off or cut off while
+// What UCX leaves out with its descriptors. They are not close-on-exec: a program that this process starts would keep
+// its connections open after its death, and nobody would notice that. And a host that is switched off or cut off while
 // something is on its way to it would be noticed after a quarter of an hour.
 //
 // UCX does not show its descriptors. They are those that are there after a call to it and were not before; a connection
 // that it accepts is known by its local port.
 //
 // A silent peer is noticed by the kernel as long as nothing is on its way (SO_KEEPALIVE), and by sockets_check when
-// something is. TCP_USER_TIMEOUT would be simpler, but it also ends the connection to a process that computes instead of
-// reading, and has its buffers full.
+// something is. TCP_USER_TIMEOUT would be simpler, but it also ends the connection to a process that computes instead
+// of reading, and has its buffers full.
 #ifndef NET_DATA_SOCKETS_H
 #define NET_DATA_SOCKETS_H
 

@@ -38,8 +38,8 @@ static bool place(int fd, int number)
 
 static bool place_descriptors(const struct spawn *spawn)
 {
-    int fds[4] = {spawn->stdio[0], spawn->stdio[1], spawn->stdio[2], spawn->fd3};
-    int count = spawn->fd3 < 0 ? 3 : 4;
+    int fds[5] = {spawn->stdio[0], spawn->stdio[1], spawn->stdio[2], spawn->fd3, spawn->fd4};
+    int count = spawn->fd3 < 0 ? 3 : spawn->fd4 == 0 ? 4 : 5;
     // What sits in the place of another (standard error that becomes standard output too, say) is
     // moved out of the way first.
     for (int i = 0; i < count; i++)

@@ -19,6 +19,7 @@ struct spawn {
     const char *cwd;             // NULL: ours
     int stdio[3];                // what becomes 0, 1, 2
     int fd3;                     // becomes descriptor 3; -1: none
+    int fd4;                     // becomes descriptor 4, beside that one; 0: none
     pid_t process_group;         // 0: one of its own; else the one to join
     bool die_with_parent;        // SIGKILL when the thread that starts it ends
     const struct rlimit *nofile; // NULL: ours

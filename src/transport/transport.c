@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// One turn: what the network has, then what waited and may go on. After a turn with something to do it looks again for some
-// microseconds, since an answer often brings the next question, if there is another core; then it sleeps in poll until the network, a
-// bell or the keeper has something. An idle transport uses no time at all.
+// One turn: what the network has, then what waited and may go on. After a turn with something to do it looks again for
+// some microseconds, since an answer often brings the next question, if there is another core; then it sleeps in poll
+// until the network, a bell or the keeper has something. An idle transport uses no time at all.
 #include "config.h"
 
 #include "transport/transport.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The transport of a node: a process that serves the objects of its node to processes of others. The keeper starts it when
-// another node first asks for the way to this one, and again when it died.
+// The transport of a node: a process that serves the objects of its node to processes of others. The keeper starts it
+// when another node first asks for the way to this one, and again when it died.
 #ifndef TRANSPORT_TRANSPORT_H
 #define TRANSPORT_TRANSPORT_H
 

@@ -163,6 +163,7 @@ static int use_shared(const char *descriptor, const char *how)
     dragon_err_t err = dragon_memory_attach(runtime, descriptor, &data, &bytes, &error);
     if (strcmp(how, "far") == 0) {
         CHAN_DEMAND(err == DRAGON_ERR_UNSUPPORTED && strstr(error.text, "node"));
+        dragon_runtime_detach(runtime);
         return 0;
     }
     CHAN_DEMAND(err == DRAGON_OK && bytes >= 1000);

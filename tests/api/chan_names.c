@@ -102,6 +102,53 @@ static void check_nodes(dragon_runtime_t *runtime)
     tap_check(all, "everybody is content");
 }
 
+// Each kind of object is found by a name for it, and not by one of something else.
+#define CHECK_FIND(kind, made)                                                                \
+    do {                                                                                      \
+        dragon_##kind##_t *found = NULL;                                                      \
+        publish(runtime, "the " #kind, dragon_##kind##_descriptor(made));                     \
+        tap_err(dragon_##kind##_find(runtime, "the " #kind, TAP_WAIT_MS, &found, &error),     \
+                DRAGON_OK, #kind ": found by its name");                                      \
+        tap_text(dragon_##kind##_descriptor(found), dragon_##kind##_descriptor(made), "it");  \
+        dragon_##kind##_detach(found);                                                        \
+        tap_err(dragon_##kind##_find(runtime, "a text", 0, &found, &error), DRAGON_ERR_INVAL, \
+                #kind ": not by a name of something else");                                   \
+        tap_has(error.text, "a text", "the text of the error has the name");                  \
+        tap_err(dragon_##kind##_find(runtime, "no name", 0, &found, NULL), DRAGON_ERR_AGAIN,  \
+                #kind ": not by a name that nobody published");                               \
+        tap_err(dragon_##kind##_find(runtime, "the " #kind, 0, NULL, NULL), DRAGON_ERR_INVAL, \
+                #kind ": nowhere to put it");                                                 \
+        dragon_##kind##_destroy(made, NULL);                                                  \
+    } while (0)
+
+static void check_finds(dragon_runtime_t *runtime)
+{
+    int last = (int)dragon_runtime_nodes(runtime) - 1;
+    dragon_channel_t *channel = chan_at(runtime, last, 0);
+    dragon_queue_t *queue = NULL;
+    dragon_lock_t *lock = NULL;
+    dragon_semaphore_t *semaphore = NULL;
+    dragon_barrier_t *barrier = NULL;
+    dragon_event_flag_t *event_flag = NULL;
+    dragon_value_t *value = NULL;
+    dragon_error_t error;
+    publish(runtime, "a text", "of no object");
+    dragon_queue_create(runtime, NULL, &queue, NULL);
+    dragon_lock_create(runtime, last, &lock, NULL);
+    dragon_semaphore_create(runtime, last, 1, 1, &semaphore, NULL);
+    dragon_barrier_create(runtime, last, 1, &barrier, NULL);
+    dragon_event_flag_create(runtime, last, &event_flag, NULL);
+    dragon_value_create(runtime, last, 1, 0, &value, NULL);
+    CHECK_FIND(channel, channel);
+    CHECK_FIND(queue, queue);
+    CHECK_FIND(lock, lock);
+    CHECK_FIND(semaphore, semaphore);
+    CHECK_FIND(barrier, barrier);
+    CHECK_FIND(event_flag, event_flag);
+    CHECK_FIND(value, value);
+    dragon_name_withdraw(runtime, "a text", NULL);
+}
+
 // A name that stands for an object goes with it, whatever the object is and wherever.
 static void check_objects(dragon_runtime_t *runtime)
 {
@@ -144,6 +191,7 @@ int main(int argc, char **argv)
     dragon_runtime_t *runtime = tap_attach();
     check_errors(runtime);
     check_nodes(runtime);
+    check_finds(runtime);
     check_objects(runtime);
     dragon_runtime_detach(runtime);
     return tap_finish();

@@ -140,9 +140,11 @@ static void check_errors(dragon_runtime_t *runtime, dragon_channel_t *channel)
             "accept: nobody opened one");
     tap_err(dragon_stream_accept(channel, &stream, &tag, 30, &error), DRAGON_ERR_TIMEOUT,
             "accept: nor does");
+    tap_has(error.text, "nobody has opened one", "the text says so");
     dragon_channel_send(channel, "hello", 5, 0, TAP_WAIT_MS);
     tap_err(dragon_stream_accept(channel, &stream, &tag, TAP_WAIT_MS, &error), DRAGON_ERR_PROTO,
             "accept: no stream");
+    tap_has(error.text, "a message", "the text says what it is");
     char large[5000] = "";
     dragon_channel_send(channel, large, sizeof large, 0, TAP_WAIT_MS);
     tap_err(dragon_stream_accept(channel, &stream, &tag, TAP_WAIT_MS, &error), DRAGON_ERR_PROTO,

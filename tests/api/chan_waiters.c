@@ -23,8 +23,10 @@ static dragon_err_t wait_in_set(dragon_runtime_t *runtime, dragon_channel_t *cha
     CHAN_DEMAND(dragon_channel_set_create(runtime, &set) == DRAGON_OK);
     // Of another node's channel it connects, and may be too late.
     dragon_err_t err = dragon_channel_set_add(set, channel, DRAGON_POLL_RECEIVE, NULL);
-    if (err != DRAGON_OK)
+    if (err != DRAGON_OK) {
+        dragon_channel_set_destroy(set);
         return err;
+    }
     CHAN_DEMAND(dragon_channel_set_wait_any(set, &ready, 1, &count, DRAGON_FOREVER) == DRAGON_OK);
     CHAN_DEMAND(count == 1 && ready.channel == channel);
     dragon_channel_set_destroy(set);

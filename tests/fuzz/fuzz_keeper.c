@@ -7,6 +7,7 @@
 
 #include "keeper/keeper.h"
 #include "keeper/proto.h"
+#include "mem/board.h"
 #include "mem/proto.h"
 
 #include <errno.h>
@@ -20,6 +21,7 @@ enum { PACKETS = 200, LIMIT = 8 << 20, FROM_KEEPER = 1, SAYS_HELLO = 1 };
 
 struct run {
     char folder[32];
+    int board_fd;
     struct loop *loop;
     struct tree *tree;
     struct keeper *keeper;
@@ -74,10 +76,12 @@ static void run_init(struct run *run)
                                 .first_type = 16};
     *run = (struct run){.folder = "/tmp/dragon-fuzz-keeper-XXXXXX"};
     check(mkdtemp(run->folder) && (run->loop = loop_create()));
+    check((run->board_fd = board_memory()) >= 0);
     run->tree = tree_create(run->loop, &tree, &tree_handler, run);
     check(run->tree);
     struct keeper_options options = {.loop = run->loop,
                                      .tree = run->tree,
+                                     .board_fd = run->board_fd,
                                      .run_dir = run->folder,
                                      .runtime = "dragon-fuzz",
                                      .key = key,
@@ -94,6 +98,7 @@ static void run_fini(struct run *run)
     keeper_destroy(keeper);
     tree_destroy(run->tree);
     loop_destroy(run->loop);
+    close(run->board_fd);
     check(rmdir(run->folder) == 0);
 }
 

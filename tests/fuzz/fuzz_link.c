@@ -12,7 +12,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { PAUSES = 1, DESTROYS = 2, ECHOES = 4, TURNS_LIMIT = 20000 };
+enum { PAUSES = 1, DESTROYS = 2, ECHOES = 4, TURNS_LIMIT = 20000, PIECES_MOST = 10000 };
 
 struct run {
     struct link *link;
@@ -78,6 +78,9 @@ static void feed(struct run *run, struct loop *loop, int peer, size_t step)
 {
     uint8_t sink[4096];
     const uint8_t *at = run->stream;
+    if (step <
+        (size_t)(run->end - at) / PIECES_MOST + 1) // so that the turns are enough for all of it
+        step = (size_t)(run->end - at) / PIECES_MOST + 1;
     for (int turns = 0; run->link && !run->closed && turns < TURNS_LIMIT; turns++) {
         size_t left = (size_t)(run->end - at), now = left < step ? left : step;
         ssize_t sent = now ? send(peer, at, now, MSG_NOSIGNAL | MSG_DONTWAIT) : 0;

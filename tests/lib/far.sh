@@ -61,19 +61,27 @@ kill_transports()
     done
 }
 
-# kill_again N PID-VARIABLE CMD...: CMD puts something in the background, which is killed; the last one stays
+# kill_again N PIDS CMD NAME...: `CMD NAME` puts something in the background, for each name; all are killed, again and again. Those that
+# stay in the end are in the associative array PIDS.
 kill_again()
 {
-    local count=$1
-    local -n pid_of=$2
-    shift 2
+    local count=$1 command=$3 name
+    local -n pids_of=$2
+    shift 3
     for _ in $(seq "$count"); do
-        "$@"
-        pid_of=$!
-        sleep "0.$((1 + RANDOM % 5))$((RANDOM % 10))"
-        kill -KILL "$pid_of"
-        wait "$pid_of" 2>/dev/null
+        for name in "$@"; do
+            "$command" "$name"
+            pids_of[$name]=$!
+        done
+        sleep 0.1
+        for name in "$@"; do
+            sleep "0.$((RANDOM % 2))$((RANDOM % 10))"
+            kill -KILL "${pids_of[$name]}"
+            wait "${pids_of[$name]}" 2>/dev/null
+        done
     done
-    "$@"
-    pid_of=$!
+    for name in "$@"; do
+        "$command" "$name"
+        pids_of[$name]=$!
+    done
 }

@@ -21,7 +21,7 @@ declare -A good_ends=(
 
 mapfile -t printed < <(cd "$DRAGON_SRCDIR" && tests/lib/printed-commands ./*.md doc/*.md examples/*.c |
     sed 's,^\./,,' | awk -F'\t' '!seen[$2]++')
-plan $((12 + ${#printed[@]}))
+plan $((15 + ${#printed[@]}))
 
 # ---- what the README says of them
 is "four processes" "$(dragon-pg -n 4 -l hostname | sort | paste -sd' ')" \
@@ -41,6 +41,29 @@ if [ -x "$mpi" ]; then
         "$(dragon-run "$example" --pmi 2 "$mpi" | tail -n 1)" "2 ranks on 1 nodes ended with code 0 "
 else
     skip "the example with an MPI program" "there is no compiler of Open MPI"
+fi
+# c_program NUMBER BEFORE AFTER: that block of C of the README as a program, between these lines
+c_program()
+{
+    printf '#include <dragon/dragon.h>\n#include <stdio.h>\n#include <stdlib.h>\n'
+    printf 'static dragon_error_t error;\nstatic void fail(const char *text) { puts(text); exit(1); }\n'
+    printf 'int main(void)\n{\n%s\n' "$2"
+    awk -v wanted="$1" '/^```/ { inside = /^```c$/ && ++number == wanted; next }
+        inside && !/^#include/' "$DRAGON_SRCDIR/README.md"
+    printf '%s\n}\n' "$3"
+}
+c_program 1 '' 'return 0;' >groups.c
+c_program 2 'dragon_runtime_t *runtime; if (dragon_runtime_attach(&runtime, &error)) fail(error.text);' \
+    'printf("%g\n", sum); dragon_runtime_detach(runtime); return 0;' >channels.c
+compile=("${CC:-cc}" -Wall -Wextra -Werror "-I$DRAGON_SRCDIR/include")
+check "its example of groups compiles" "${compile[@]}" -fsyntax-only groups.c
+check "its example of channels compiles" "${compile[@]}" -fsyntax-only channels.c
+library=$DRAGON_BUILDDIR/.libs
+if [ -n "$DRAGON_SANITIZER" ]; then
+    skip "and runs" "the library needs a sanitizer"
+else
+    "${compile[@]}" channels.c "-L$library" "-Wl,-rpath,$library" -ldragon -o channels
+    is "and runs" "$(dragon-run ./channels)" 1
 fi
 is "commands are found in the README" \
     "$("$DRAGON_SRCDIR/tests/lib/printed-commands" "$DRAGON_SRCDIR/README.md" | wc -l)" \

@@ -4,7 +4,7 @@
 # fails, a channel that is closed or destroyed; and streams where messages are expected.
 . "$DRAGON_SRCDIR/tests/lib/system.sh"
 . "$DRAGON_SRCDIR/tests/lib/chan.sh"
-plan 51
+plan 56
 start_nodes || { comment "no runtime"; exit 1; }
 check "a channel" on 0 dragon-chan create ends
 
@@ -66,6 +66,14 @@ check_status 125 "a full disk" on 1 sh -c 'dragon-chan recv ends >/dev/full'
 like "  is told of" '^dragon-chan: .*cannot write to standard output: No space left' "$(cat "$err")"
 ends_with 1 "  and ends the sender" "$sender"
 
+# What is closed is opened as /dev/null, which must not swallow anything.
+endless "$node0"
+check_status 125 "closed output" on 1 sh -c 'dragon-chan recv ends >&-'
+like "  is told of" '^dragon-chan: .*cannot write to standard output: Bad file' "$(cat "$err")"
+check "  before anything is taken" on 1 sh -c 'dragon-chan recv ends | head -c 5 >head.got; [ -s head.got ]'
+ends_with 1 "  so the stream is whole" "$sender"
+check_failure 'cannot read -: Bad file' "closed input is no empty stream" on 0 sh -c 'dragon-chan send ends <&-'
+
 head -c 5000000 /dev/zero >file
 on 1 dragon-chan recv ends >got 2>receiver.err &
 receiver=$!
@@ -101,7 +109,16 @@ check_status 1 "no stream either" on 1 dragon-chan send ends </dev/null
 check "messages until it is closed are none" on 0 dragon-chan recv ends --lines
 is "  indeed" "$(wc -c <"$out")" 0
 check_status 1 "but one was wanted" on 0 dragon-chan recv ends -n 1
-like "  which is said" 'was closed after 0 of 1 messages' "$(cat "$err")"
+like "  which is said" '"ends" was closed, and nothing is left' "$(cat "$err")"
+check_status 1 "quietly, in a loop" on 0 dragon-chan recv ends -q -n 1
+is "  indeed" "$(cat "$err")" ""
+
+dragon-chan recv lost --create --lines --runtime "$node0" 2>lost.err &
+pid=$!
+check "until a channel is destroyed" wait_until 30 stat_is lost waiting_receivers 1
+on 1 dragon-chan destroy lost
+ends_with 1 "messages are not all" "$pid"
+like "  which is said" '"lost" was destroyed' "$(cat lost.err)"
 
 end_nodes
 no_leftovers "nothing is left"

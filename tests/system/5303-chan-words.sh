@@ -4,7 +4,7 @@
 . "$DRAGON_SRCDIR/tests/lib/system.sh"
 . "$DRAGON_SRCDIR/tests/lib/info.sh"
 . "$DRAGON_SRCDIR/tests/lib/chan.sh"
-plan 61
+plan 71
 
 # Wrong calls need no runtime.
 check_failure 'say what is to be done' "no word" dragon-chan
@@ -66,9 +66,19 @@ is "  with a heading and a line for each" "$(wc -l <"$out")" 3
 like "  which says what is in it" '^b c +1 +open, single +2/5 +3 +1 +0 ' "$(cat "$out")"
 check_status 1 "one that is there and one that is not" on 0 dragon-chan stat --json a z
 json_is "the first is shown" '[c["name"] for c in it["channels"]]' "['a']"
+check_status 1 "as a table" on 0 dragon-chan stat a z
+like "  the first is shown, too" '^a +0 +open ' "$(cat "$out")"
+check_status 125 "over a network that cannot be used" on 1 env UCX_TLS=nonsense dragon-chan send a -m x
+like "  what is the matter is told" 'cannot be sent to "a": .*UCX' "$(cat "$err")"
+check_status 125 "of a folder" sh -c "DRAGON_RUNTIME=$node0 dragon-chan send a </"
+like "  which is told at once" 'cannot read standard input: Is a directory' "$(cat "$err")"
+check_status 125 "nor a stream" on 1 env UCX_TLS=nonsense dragon-chan send a </dev/null
+like "  which is told" 'node 0: .*UCX' "$(cat "$err")"
 check_status 125 "a full disk is an error" sh -c "DRAGON_RUNTIME=$node0 dragon-chan stat a >/dev/full"
 
 host=$(hostname)
+check "what is done is said" on 0 dragon-chan create -v told
+like "  with the descriptor" '"told" was made: dragon-channel:' "$(cat "$err")"
 check "by the name of the host" on 1 dragon-chan create byhost --host "$host"
 check_failure 'no-such-host' "a host that is not there" on 1 dragon-chan create nohost --host no-such-host
 check_failure '7' "a node that is not there" on 1 dragon-chan create nonode --node 7

@@ -87,9 +87,9 @@ static inline void nodes_down(struct nodes *nodes)
 
 static inline void nodes_open_far(struct nodes *nodes)
 {
-    dragon_error_t error = {0};
-    cr_assert_eq(far_open(nodes->far, 0, nodes->id, &nodes->spec, &nodes->there, &error), DRAGON_OK,
-                 "%s", error.text);
+    nodes->there = far_open(nodes->far, 0, nodes->id, &nodes->spec);
+    cr_assert_not_null(nodes->there);
+    cr_assert_eq(far_home(nodes->there, WAIT_FOREVER_NS), DRAGON_OK);
 }
 
 // At home of any process there.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A process is killed after each single instruction of what it does with a queue; it is recovered, and the count is
+// A process is killed after each instruction by which it changes a queue, and others; it is recovered, and the count is
 // right.
 #include "config.h"
 
@@ -43,12 +43,11 @@ static void get_one(struct world *child, void *arg)
 static void killed_in_get(size_t bytes)
 {
     static const uint8_t data[1000];
-    bool killed = true;
     uint64_t lost = 0;
-    for (uint64_t steps = 0; killed; steps += WORLD_STRIDE) {
+    for (struct steps steps = {0}; steps_go_on(&steps);) {
         for (int i = 0; i < 2; i++)
             cr_assert_eq(local_send(&queue, data, bytes, 0, 0), DRAGON_OK);
-        killed = world_kill_after(world, DEAD, steps, get_one, NULL);
+        world_kill_next(world, DEAD, &steps, get_one, NULL);
         uint8_t buffer[1000];
         dragon_message_t message;
         uint64_t left = 0;
@@ -56,7 +55,8 @@ static void killed_in_get(size_t bytes)
             cr_assert_eq(op(US, SYNC_QUEUE_DONE), DRAGON_OK);
             left++;
         }
-        cr_assert(left == 2 - lost || (lost == 0 && left == 1), "after %lu", (unsigned long)steps);
+        cr_assert(left == 2 - lost || (lost == 0 && left == 1), "after %lu",
+                  (unsigned long)steps.done);
         lost = 2 - left;
         expect_joined(lost);
     }
@@ -83,11 +83,10 @@ static void put_one(struct world *child, void *arg)
 
 Test(queue_steps, put)
 {
-    bool killed = true;
     uint64_t count = 0;
-    for (uint64_t steps = 0; killed; steps += WORLD_STRIDE) {
+    for (struct steps steps = {0}; steps_go_on(&steps);) {
         uint64_t value = 7;
-        killed = world_kill_after(world, DEAD, steps, put_one, &value);
+        world_kill_next(world, DEAD, &steps, put_one, &value);
         uint64_t now = finish_the_rest();
         cr_assert_geq(now, count);
         count = now;
@@ -103,13 +102,12 @@ static void call_as_dead(struct world *child, void *arg)
 
 Test(queue_steps, done)
 {
-    bool killed = true;
     uint64_t lost = 1;
     struct sync_call done = {.op = SYNC_QUEUE_DONE};
-    for (uint64_t steps = 0; killed; steps += WORLD_STRIDE) {
+    for (struct steps steps = {0}; steps_go_on(&steps);) {
         put(1);
         expect_get(DEAD, 1);
-        killed = world_kill_after(world, DEAD, steps, call_as_dead, &done);
+        world_kill_next(world, DEAD, &steps, call_as_dead, &done);
         uint64_t now = 9;
         struct sync_call join = {.op = SYNC_QUEUE_JOIN};
         cr_assert_eq(world_try(world, object, US, join, &now), DRAGON_OK);
@@ -121,14 +119,13 @@ Test(queue_steps, done)
 
 Test(queue_steps, give_up)
 {
-    bool killed = true;
     struct sync_call give_up = {.op = SYNC_QUEUE_GIVE_UP, .a = 2};
-    for (uint64_t steps = 0; killed; steps += WORLD_STRIDE) {
+    for (struct steps steps = {0}; steps_go_on(&steps);) {
         put(1);
         put(2);
         expect_get(DEAD, 1);
         expect_get(DEAD, 2);
-        killed = world_kill_after(world, DEAD, steps, call_as_dead, &give_up);
+        world_kill_next(world, DEAD, &steps, call_as_dead, &give_up);
         expect_joined(2);
     }
 }
@@ -141,18 +138,17 @@ static void hand_over(struct world *child, void *arg)
 
 Test(queue_steps, taken)
 {
-    bool killed = true;
     struct sync_call taken = {.op = SYNC_QUEUE_TAKEN};
-    for (uint64_t steps = 0; killed; steps += WORLD_STRIDE) {
+    for (struct steps steps = {0}; steps_go_on(&steps);) {
         put(1);
         expect_get(DEAD, 1);
-        killed = world_kill_after(world, DEAD, steps, hand_over, &taken);
+        world_kill_next(world, DEAD, &steps, hand_over, &taken);
         // it was lost with the transport, or the worker has it
         if (op(WORKER, SYNC_QUEUE_DONE) == DRAGON_OK) {
             expect_joined(0);
         } else {
             expect_joined(1);
-            cr_assert(killed);
+            cr_assert_not(steps.over);
         }
     }
 }
@@ -161,13 +157,12 @@ Test(queue_steps, taken)
 Test(queue_steps, taken_with_the_workers)
 {
     for (int before = 0; before < 2; before++) {
-        bool killed = true;
         struct sync_call taken = {.op = SYNC_QUEUE_TAKEN};
-        for (uint64_t steps = 0; killed; steps += WORLD_STRIDE) {
+        for (struct steps steps = {0}; steps_go_on(&steps);) {
             put(1);
             expect_get(DEAD, 1);
             world->count = before ? 0 : 1; // the object is recovered below
-            killed = world_kill_after(world, DEAD, steps, hand_over, &taken);
+            world_kill_next(world, DEAD, &steps, hand_over, &taken);
             world->count = 1;
             object_recover(object, WORKER, world->space);
             object_recover(object, DEAD, world->space);

@@ -6,7 +6,7 @@
 
 #include "ring_scenes.h"
 
-enum { RUNS = 40 };
+enum { RUNS = 25 };
 
 // Each of the steps, or some of them.
 static uint64_t stride_of(const struct scene *scene)

@@ -198,7 +198,7 @@ Test(ring_storm, many_who_never_sleep)
 
 // ---- some are killed
 
-enum { EACH = 3, KILLS = 150 };
+enum { EACH = 3, KILLS = 80 };
 
 struct crowd {
     pid_t pids[EACH * 2];

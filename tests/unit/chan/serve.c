@@ -3,6 +3,7 @@
 // Others who do not keep to the rules: they are cut off, and the service goes on for those who do.
 #include "config.h"
 
+#include "chan/sync.h"
 #include "chan/wire.h"
 #include "nodes.h"
 
@@ -16,6 +17,7 @@ struct stranger {
     uint32_t messages;
     uint8_t type; // of the latest
     uint8_t header[CHAN_HEADER];
+    struct cu_answer answer; // the latest
 };
 static struct stranger stranger;
 
@@ -27,6 +29,8 @@ static void on_message(void *arg, struct data_peer *peer, uint8_t type,
     it->messages++;
     it->type = type;
     memcpy(it->header, message->header, message->header_bytes);
+    if (type == CU_ANSWER)
+        memcpy(&it->answer, message->header, sizeof it->answer);
     if (message->incoming)
         data_refuse(it->port, message->incoming);
 }
@@ -203,6 +207,45 @@ Test(serve, too_many_sends)
     cr_expect_geq(count, 4 + DRAGON_CHANNEL_UNDER_WAY);
     cr_expect_leq(count, 4 + DRAGON_CHANNEL_UNDER_WAY + 1);
     expect_service();
+    nodes_down(&nodes);
+}
+
+// A join comes when all that is in the queue is done, and another value still waits for room in it.
+Test(serve, join_of_what_waits)
+{
+    enum { HANDLE = 5, RECEIVE = 1, DONE, JOIN };
+    nodes_up(&nodes);
+    struct object_spec spec = CHANNEL_SPEC;
+    spec.kind = OBJECT_QUEUE;
+    spec.capacity = 1;
+    nodes_make(&nodes, &spec);
+    stranger_connect();
+    hello(true);
+    struct cu_open open = {.handle = HANDLE, .object = nodes.id, .kind = OBJECT_QUEUE};
+    say(CU_OPEN, &open, sizeof open, NULL, 0);
+    uint64_t deadline = time_now_ms() + SOON;
+    while (stranger.type != CU_OPENED && time_left_ms(deadline) > 0)
+        data_port_progress(stranger.port);
+    pid_t transport = nodes_transport(&nodes);
+    cr_assert_eq(kill(transport, SIGSTOP), 0); // so that it gets all of this at once
+    for (uint32_t i = 1; i <= 2; i++) {
+        struct cu_send send = {.handle = HANDLE, .number = i, .tag = i};
+        say(CU_SEND, &send, sizeof send, NULL, 0);
+    }
+    struct cu_receive receive = {.handle = HANDLE, .request = RECEIVE, .room = 8};
+    struct cu_call done = {.handle = HANDLE, .request = DONE, .op = SYNC_QUEUE_DONE};
+    struct cu_call join = {.handle = HANDLE, .request = JOIN, .op = SYNC_QUEUE_JOIN};
+    say(CU_RECEIVE, &receive, sizeof receive, NULL, 0);
+    say(CU_CALL, &done, sizeof done, NULL, 0);
+    say(CU_CALL, &join, sizeof join, NULL, 0);
+    for (int i = 0; i < 100; i++)
+        data_port_progress(stranger.port);
+    cr_assert_eq(kill(transport, SIGCONT), 0);
+    while (stranger.answer.request != JOIN && time_left_ms(deadline) > 0)
+        data_port_progress(stranger.port);
+    cr_expect_eq(stranger.answer.request, JOIN);
+    cr_expect_eq(stranger.answer.error, DRAGON_ERR_AGAIN);
+    data_port_destroy(stranger.port);
     nodes_down(&nodes);
 }
 

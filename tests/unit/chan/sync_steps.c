@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A process is killed after each single instruction of each operation; it is recovered, and the others go on. What
+// A process is killed after each instruction by which an operation changes something, and others; it is recovered, and the others go on. What
 // the operation does happens at one instruction: before it nothing has, and from it on all has.
 #include "config.h"
 
@@ -48,17 +48,15 @@ static void run_scene(struct scene scene)
 {
     world = world_create();
     int stage = 0;
-    bool killed = true;
-    for (uint64_t steps = 0; killed; steps += WORLD_STRIDE) {
+    for (struct steps steps = {0}; steps_go_on(&steps);) {
         object = world_object(world, &scene.spec);
         if (scene.before)
             scene.before();
-        killed = world_kill_after(world, DEAD, steps, run_call, &scene.call);
+        world_kill_next(world, DEAD, &steps, run_call, &scene.call);
         int now = scene.after();
-        cr_assert_geq(now, stage, "after %lu steps", (unsigned long)steps);
+        cr_assert_geq(now, stage, "after %lu steps", (unsigned long)steps.done);
         stage = now;
-        munmap(object, object_bytes(&scene.spec));
-        world->count = 0;
+        world_drop_objects(world);
     }
     cr_assert_eq(stage, scene.last);
     world_destroy(world);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A process is killed after so many instructions of a wait: with the turn asked for or not, in the waitset or not. What
+// A process is killed at each stage of a wait: with the turn asked for or not, in the waitset or not. What
 // becomes free afterwards goes to somebody else who waits, and he is rung.
 #include "config.h"
 
@@ -26,19 +26,17 @@ static void run(struct object_spec spec, struct sync_call acquire, struct sync_c
 {
     world = world_create();
     struct slot *bell = board_slot(world->keeper->board, OTHER);
-    bool killed = true;
-    for (uint64_t steps = 0; killed; steps += WORLD_STRIDE + steps / 50) {
+    for (struct steps steps = {0}; steps_go_on(&steps);) {
         object = world_object(world, &spec);
         cr_assert_eq(world_try(world, object, OWNER, acquire, NULL), DRAGON_OK);
         waitset_enter(sync_set(object, &acquire), OTHER);
-        killed = world_kill_after(world, DEAD, steps, wait_a_moment, &acquire);
+        world_kill_next(world, DEAD, &steps, wait_a_moment, &acquire);
         cr_assert_eq(waitset_count(sync_set(object, &acquire)), 1);
         uint32_t seen = bell_seen(bell);
         cr_assert_eq(world_try(world, object, OWNER, release, NULL), DRAGON_OK);
-        cr_assert_neq(bell_seen(bell), seen, "after %lu steps", (unsigned long)steps);
+        cr_assert_neq(bell_seen(bell), seen, "after %lu steps", (unsigned long)steps.done);
         cr_assert_eq(world_try(world, object, OTHER, acquire, NULL), DRAGON_OK);
-        munmap(object, object_bytes(&spec));
-        world->count = 0;
+        world_drop_objects(world);
     }
     world_destroy(world);
 }

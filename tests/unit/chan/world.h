@@ -31,6 +31,7 @@ struct world {
     struct space *space; // of this process, whose slot is US in the parent
     struct waiter waiter;
     struct object *objects[8]; // that there are, for recovery
+    size_t bytes[8];           // of each
     size_t count;
 };
 
@@ -77,8 +78,19 @@ static inline struct object *world_object(struct world *world, const struct obje
     struct object *object = fake_shared_memory(bytes);
     object_init(object, world->count + 1, spec);
     cr_assert(object_check(object, world->count + 1, spec->kind, bytes));
+    world->bytes[world->count] = bytes;
     world->objects[world->count++] = object;
     return object;
+}
+
+// All objects that there are.
+static inline void world_drop_objects(struct world *world)
+{
+    for (size_t i = 0; i < world->count; i++) {
+        munmap(world->objects[i], world->bytes[i]);
+        world->bytes[i] = 0;
+    }
+    world->count = 0;
 }
 
 // ---- children
@@ -151,21 +163,60 @@ static inline dragon_err_t world_do(struct world *world, struct object *object,
 
 // ---- single steps
 
-// With a sanitizer an operation is many more instructions: not each of them is tried then.
-#if defined(__SANITIZE_ADDRESS__)
-#define WORLD_STRIDE 37
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define WORLD_STRIDE 37
-#endif
-#endif
-#ifndef WORLD_STRIDE
-#define WORLD_STRIDE 1
-#endif
+// A child is killed again and again, each time somewhat later. What it leaves is what is in memory that others see, so it is killed
+// behind each instruction that has changed that, and now and then in between: with every instruction the others
+// would only find the same again.
+//
+//     for (struct steps steps = {0}; steps_go_on(&steps);) {
+//         ...
+//         world_kill_next(world, DEAD, &steps, work, arg);
+enum { STEPS_UNCHANGED = 200 };
 
-// Lets a child with that slot go so many instructions into `work`, and kills it there. False: it was over before.
-static inline bool world_kill_after(struct world *world, uint32_t slot, uint64_t steps,
-                                    void (*work)(struct world *world, void *arg), void *arg);
+struct steps {
+    uint64_t done; // instructions of the latest child
+    bool over;     // it was done before it could be killed
+    // Owned: how the memory looked
+    uint8_t *seen;
+    size_t room;
+};
+
+static inline bool steps_go_on(struct steps *steps)
+{
+    if (!steps->over)
+        return true;
+    free(steps->seen);
+    return false;
+}
+
+static inline void see_piece(struct steps *steps, size_t *at, const void *from, size_t bytes,
+                             bool *changed)
+{
+    if (*at + bytes > steps->room) {
+        steps->seen = realloc(steps->seen, *at + bytes);
+        memset(steps->seen + steps->room, 0, *at + bytes - steps->room);
+        steps->room = *at + bytes;
+    }
+    if (memcmp(steps->seen + *at, from, bytes) != 0) {
+        memcpy(steps->seen + *at, from, bytes);
+        *changed = true;
+    }
+    *at += bytes;
+}
+
+// Whether objects, slots or segments have changed since the last time.
+static inline bool steps_see(struct steps *steps, struct world *world)
+{
+    bool changed = false;
+    size_t at = 0;
+    for (size_t i = 0; i < 8; i++)
+        if (world->bytes[i])
+            see_piece(steps, &at, world->objects[i], world->bytes[i], &changed);
+    see_piece(steps, &at, world->keeper->board,
+              offsetof(struct board, slots) + FAKE_SLOTS * sizeof(struct slot), &changed);
+    for (uint32_t i = 1; i <= atomic_load(&world->keeper->grown); i++)
+        see_piece(steps, &at, world->space->segments[i]->base, world->keeper->bytes, &changed);
+    return changed;
+}
 
 struct stepped {
     void (*work)(struct world *world, void *arg);
@@ -184,8 +235,18 @@ static inline void stepped_work(struct world *world, void *arg)
         pause();
 }
 
-static inline bool world_kill_after(struct world *world, uint32_t slot, uint64_t steps,
-                                    void (*work)(struct world *world, void *arg), void *arg)
+static inline void step_child(pid_t pid)
+{
+    int status;
+    cr_assert_eq(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL), 0);
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    cr_assert(WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP, "status %x", (unsigned)status);
+}
+
+// Lets a child with that slot go somewhat further into `work` than the last one, and kills it there; the first one at its
+// beginning.
+static inline void world_kill_next(struct world *world, uint32_t slot, struct steps *steps,
+                                   void (*work)(struct world *world, void *arg), void *arg)
 {
     static _Atomic int *over;
     if (!over)
@@ -196,14 +257,17 @@ static inline bool world_kill_after(struct world *world, uint32_t slot, uint64_t
     int status;
     cr_assert_eq(waitpid(pid, &status, 0), pid);
     cr_assert(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP, "status %x", (unsigned)status);
-    for (uint64_t i = 0; i < steps && !atomic_load(over); i++) {
-        cr_assert_eq(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL), 0);
-        cr_assert_eq(waitpid(pid, &status, 0), pid);
-        cr_assert(WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP, "status %x", (unsigned)status);
+    uint64_t before = steps->done, done = 0;
+    for (; done < before && !atomic_load(over); done++)
+        step_child(pid);
+    steps_see(steps, world);
+    for (bool changed = before == 0; !changed && !atomic_load(over); done++) {
+        step_child(pid);
+        changed = steps_see(steps, world) || done == before + STEPS_UNCHANGED;
     }
-    bool killed = !atomic_load(over);
+    steps->done = done + (before == 0);
+    steps->over = atomic_load(over);
     world_kill(world, pid, slot);
-    return killed;
 }
 
 #endif

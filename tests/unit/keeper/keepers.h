@@ -125,6 +125,7 @@ static inline void keepers_run(struct keepers *keepers, const struct keepers_opt
         struct keeper_options one = {.loop = inside->trees.loop,
                                      .tree = inside->trees.at[i].tree,
                                      .children = children,
+                                     .board_fd = board_memory(),
                                      .run_dir = folder[i],
                                      .runtime = "dragon-test",
                                      .transport_program = options->transport,

@@ -5,6 +5,8 @@
 
 #include "asks.h"
 
+#include <sys/resource.h>
+
 static struct keepers the;
 
 static void start_one(void)
@@ -32,6 +34,26 @@ Test(keeper_life, a_process_attaches)
     cr_expect_str_eq((char *)space->key, "the key of these keepers");
     struct memory_stat stat = ask_memory(space);
     cr_expect(stat.processes == 1 && stat.segments == 0 && stat.reserved_bytes == 0);
+    space_detach(space);
+}
+
+// A segment that cannot be taken for want of descriptors is not the end of the runtime.
+Test(keeper_life, no_descriptors)
+{
+    struct space *space = ask_attach(&the, 0);
+    struct segment_kind any = {.numa = DRAGON_ANY_NUMA};
+    mem_ref ref;
+    void *data;
+    struct rlimit limit, none;
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = limit;
+    none.rlim_cur = 0;
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    cr_expect_eq(space_alloc(space, 100000, any, &ref, &data, &ask_error), DRAGON_ERR_NOMEM);
+    cr_expect(strstr(ask_error.text, "ulimit -n"), "%s", ask_error.text);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    cr_expect_eq(space_alloc(space, 100000, any, &ref, &data, &ask_error), DRAGON_OK, "%s",
+                 ask_error.text);
     space_detach(space);
 }
 

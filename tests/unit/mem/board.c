@@ -8,8 +8,9 @@
 #include <criterion/criterion.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/time.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 enum { MINE = 3, PATIENCE_MS = 20000 };
@@ -54,6 +55,29 @@ Test(board, a_ring_since_it_was_looked_at_is_not_slept_over)
     cr_expect(bell_sleep(slot, seen, -1));
     cr_expect_not(bell_sleep_fd(slot, seen));
     cr_expect_eq(atomic_load(&slot->sleep), BELL_AWAKE);
+}
+
+Test(board, whoever_outlives_the_keeper_can_end_it)
+{
+    int fd = board_memory(), status;
+    board_end(fd); // nobody has opened it: nothing
+    struct board *shared = board_open(fd, 7);
+    cr_assert_not_null(shared);
+    struct slot *slot = board_slot(shared, MINE);
+    uint32_t seen = bell_seen(slot);
+    pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        _exit(bell_sleep(slot, seen, PATIENCE_MS * 1000000LL) && atomic_load(&shared->ended) ? 0
+                                                                                             : 1);
+    }
+    wait_asleep(slot, BELL_FUTEX);
+    board_end(fd);
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    cr_expect_eq(status, 0, "told, and not late");
+    cr_expect_eq(ftruncate(fd, 0), -1, "nobody can cut it off");
+    munmap(shared, board_bytes());
+    close(fd);
 }
 
 Test(board, sleep_ends_in_time)

@@ -9,7 +9,7 @@
 
 #include <criterion/parameterized.h>
 
-enum { ME = 5, OTHER = 9, PAGES = 10, MOST = 48, RUNS = 100, PASSES = 60, LATER = 300 };
+enum { ME = 5, OTHER = 9, PAGES = 10, MOST = 48, RUNS = 50, PASSES = 60, LATER = 300 };
 
 // Shared by the process that is stopped and the one that watches it.
 static struct stage {

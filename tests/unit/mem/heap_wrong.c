@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum { ME = 7, PAGES = 12, ROUNDS = 400, CALLS = 12 };
+enum { ME = 7, PAGES = 12, ROUNDS = 150, CALLS = 12 };
 
 static struct heap heap;
 static size_t bytes;

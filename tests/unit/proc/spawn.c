@@ -211,6 +211,19 @@ Test(proc_spawn, descriptor_3_and_none_of_ours)
     cr_expect_eq(read(pair[0], text, sizeof text), 3);
 }
 
+Test(proc_spawn, descriptors_3_and_4)
+{
+    int three[2], four[2];
+    char text[16] = "";
+    struct spawn spawn = spawn_of("echo three >&3; echo four >&4");
+    cr_assert(pipe2(three, O_CLOEXEC) == 0 && pipe2(four, O_CLOEXEC) == 0);
+    spawn.fd3 = three[1];
+    spawn.fd4 = four[1];
+    cr_expect_str_eq(output_of(&spawn, 0), "");
+    cr_expect_eq(read(three[0], text, sizeof text), 6);
+    cr_expect_eq(read(four[0], text, sizeof text), 5);
+}
+
 // In a process of its own, since the test needs its descriptor 3 for itself.
 Test(proc_spawn, descriptor_3_stays_open_when_it_is_3_already)
 {
