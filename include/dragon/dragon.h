@@ -12,6 +12,7 @@
 #define DRAGON_DRAGON_H
 
 #include <dragon/channel.h>
+#include <dragon/dict.h>
 #include <dragon/error.h>
 #include <dragon/export.h>
 #include <dragon/group.h>

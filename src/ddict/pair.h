@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Operations on pairs as data: what a process does itself with a shard of its node, it asks the manager for with one of
+// another node. The numbers are part of the wire format (CU_PAIR).
+#ifndef DDICT_PAIR_H
+#define DDICT_PAIR_H
+
+#include "ddict/shard.h"
+
+enum pair_op {
+    PAIR_GET = 1,    // the value
+    PAIR_PUT,        //
+    PAIR_PUT_ABSENT, //
+    PAIR_SWAP,       // with `expected`
+    PAIR_ADD,        // `number`. result: what it was
+    PAIR_APPEND,     // result: how large it is then
+    PAIR_ERASE,      //
+    PAIR_POP,        // the value
+    PAIR_CONTAINS,   // NOT_FOUND; waits when asked
+    PAIR_LENGTH,     // result
+    PAIR_CLEAR,      //
+    PAIR_FREEZE,     // `number`: 1 or 0
+    PAIR_FROZEN,     // result: 1 or 0
+    PAIR_WALK, // `number`: the bin, `key`: the prefix, `expected_bytes` 1: with values. The value: records, see pair_record
+    PAIR_STATS, // the value: struct shard_stats
+    PAIR_OPS,
+};
+
+struct pair_call {
+    enum pair_op op;
+    bool wait; // for the key, or for room
+    struct shard_key key;
+    const void *value; // of put, absent, swap, append
+    size_t value_bytes;
+    const void *expected;
+    size_t expected_bytes;
+    int64_t number;
+};
+
+// What a walk brings: for each pair u32 key bytes, u64 value bytes, the key, the value (which is left out when it was not asked for).
+struct __attribute__((packed)) pair_record {
+    uint32_t key_bytes;
+    uint64_t value_bytes;
+};
+
+#endif
