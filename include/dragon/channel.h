@@ -27,7 +27,9 @@
  * of others fails with PEER at once.
  *
  * A time-out is in milliseconds: 0 tries once (AGAIN when it is not possible at once), DRAGON_FOREVER, or
- * DRAGON_DEFAULT_TIMEOUT: 60 s, or what DRAGON_TIMEOUT says in the environment.
+ * DRAGON_DEFAULT_TIMEOUT: 60 s, or what DRAGON_TIMEOUT says in the environment. Where another node's part was told of a
+ * call and then answers nothing at all (it was stopped), the call ends up to 10 s later, with PEER: until then it may
+ * have been done.
  *
  * Errors that calls have besides those that are said: INVAL, a handle, a result or a buffer is NULL that may not be;
  * STATE, the handle is that of a process which forked us. The first call that sends, receives or polls a channel of
@@ -35,7 +37,8 @@
  * LAUNCH (the node cannot start dragon-transport), TIMEOUT, PEER or NOMEM; nothing was done then, and
  * dragon_runtime_network_error says why.
  *
- * Threads: as for the runtime handle, one at a time; a second thread attaches a handle of its own.
+ * Threads: as for the runtime handle, one at a time; a second thread attaches a handle of its own. The first connection of
+ * a process loads UCX, and has variables of UCX in the environment for that moment: no other thread may change it then.
  */
 #ifndef DRAGON_CHANNEL_H
 #define DRAGON_CHANNEL_H

@@ -55,7 +55,9 @@ c_program()
 c_program 1 '' 'return 0;' >groups.c
 c_program 2 'dragon_runtime_t *runtime; if (dragon_runtime_attach(&runtime, &error)) fail(error.text);' \
     'printf("%g\n", sum); dragon_runtime_detach(runtime); return 0;' >channels.c
-compile=("${CC:-cc}" -Wall -Wextra -Werror "-I$DRAGON_SRCDIR/include")
+# CC is a command with options, as configure leaves it.
+# shellcheck disable=SC2206
+compile=(${CC:-cc} -Wall -Wextra -Werror "-I$DRAGON_SRCDIR/include")
 check "its example of groups compiles" "${compile[@]}" -fsyntax-only groups.c
 check "its example of channels compiles" "${compile[@]}" -fsyntax-only channels.c
 library=$DRAGON_BUILDDIR/.libs

@@ -4,7 +4,7 @@
 # fails, a channel that is closed or destroyed; and streams where messages are expected.
 . "$DRAGON_SRCDIR/tests/lib/system.sh"
 . "$DRAGON_SRCDIR/tests/lib/chan.sh"
-plan 56
+plan 61
 start_nodes || { comment "no runtime"; exit 1; }
 check "a channel" on 0 dragon-chan create ends
 
