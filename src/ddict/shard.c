@@ -46,14 +46,20 @@ void shard_init(struct shard *shard, uint64_t id, uint64_t bytes)
 
 bool shard_check(const struct shard *shard, size_t bytes)
 {
-    return bytes >= SHARD_LEAST && shard->bytes == bytes && shard->bins == bins_for(bytes);
+    struct heap heap;
+    size_t from = heap_from(bytes);
+    return bytes >= SHARD_LEAST && shard->bytes == bytes && shard->bins == bins_for(bytes) &&
+           heap_attach(&heap, (uint8_t *)shard + from, bytes - from);
 }
 
 bool shard_open(struct shard_view *view, struct shard *shard, struct space *space)
 {
-    size_t from = heap_from(shard->bytes);
-    *view = (struct shard_view){.shard = shard, .space = space, .slot = space->slot};
-    return heap_attach(&view->heap, (uint8_t *)shard + from, shard->bytes - from);
+    uint64_t bytes = shard->bytes;
+    size_t from = heap_from(bytes);
+    *view = (struct shard_view){
+        .shard = shard, .space = space, .slot = space->slot, .bins = bins_for(bytes)};
+    return shard->bins == view->bins &&
+           heap_attach(&view->heap, (uint8_t *)shard + from, bytes - from);
 }
 
 void shard_destroy(struct shard *shard, struct space *space)
@@ -70,7 +76,7 @@ void shard_recover(struct shard *shard, uint32_t dead, struct space *space)
     if (!shard_open(&view, shard, space))
         return;
     pins_recover(&view, dead);
-    for (uint32_t i = 0; i < shard->bins; i++)
+    for (uint32_t i = 0; i < view.bins; i++)
         bin_recover(&view, &shard->bin[i], dead);
     for (uint32_t i = 0; i < SHARD_WAITSETS; i++)
         waitset_leave(&shard->keys[i], dead);
@@ -79,14 +85,21 @@ void shard_recover(struct shard *shard, uint32_t dead, struct space *space)
 }
 
 // Whoever is changing a bin finishes: afterwards nothing changes any more.
-void shard_freeze(struct shard_view *view, bool frozen)
+dragon_err_t shard_freeze(struct shard_view *view, bool frozen)
 {
+    dragon_err_t err = DRAGON_OK;
     atomic_store(&view->shard->frozen, frozen);
-    for (uint32_t i = 0; frozen && i < view->shard->bins; i++) {
+    for (uint32_t i = 0; frozen && err == DRAGON_OK && i < view->bins; i++) {
         struct bin *bin = &view->shard->bin[i];
-        if (atomic_load(&bin->lock) && bin_lock(view, bin) == DRAGON_OK)
+        if (!atomic_load(&bin->lock))
+            continue;
+        err = bin_lock(view, bin);
+        if (err == DRAGON_OK)
             bin_unlock(bin);
     }
+    if (err != DRAGON_OK)
+        atomic_store(&view->shard->frozen, false);
+    return err;
 }
 
 // ---- looking
@@ -100,7 +113,7 @@ void shard_counted(struct shard_view *view, enum shard_count what)
 uint64_t shard_length(struct shard_view *view)
 {
     uint64_t keys = 0;
-    for (uint32_t i = 0; i < view->shard->bins; i++)
+    for (uint32_t i = 0; i < view->bins; i++)
         keys += atomic_load_explicit((_Atomic uint32_t *)&view->shard->bin[i].keys,
                                      memory_order_relaxed);
     return keys;
@@ -111,21 +124,19 @@ dragon_err_t shard_walk(struct shard_view *view, uint32_t number,
                                      const void *value, size_t value_bytes),
                         void *arg)
 {
-    if (number >= view->shard->bins)
+    if (number >= view->bins)
         return DRAGON_ERR_NOT_FOUND;
     struct bin *bin = &view->shard->bin[number];
     dragon_err_t err = bin_lock(view, bin);
     if (err != DRAGON_OK)
         return err;
-    struct table *table = bin_table(view, bin);
+    struct table table = bin_table(view, bin);
     bool goes_on = true;
-    for (uint32_t i = 0; table && goes_on && i < table->places; i++) {
-        uint64_t offset = atomic_load(&table->place[i].entry);
-        if (offset == PLACE_FREE || offset == PLACE_LEFT)
-            continue;
-        struct entry *entry = entry_at(view, offset);
-        goes_on = take(arg, entry_key(entry), entry->key_bytes, entry_value(entry),
-                       atomic_load(&entry->value_bytes));
+    for (uint32_t i = 0; goes_on && i < table.places; i++) {
+        struct found found;
+        if (entry_at(view, place_entry(atomic_load(&table.place[i])), &found))
+            goes_on =
+                take(arg, entry_key(found.entry), found.key_bytes, found.value, found.value_bytes);
     }
     bin_unlock(bin);
     shard_counted(view, COUNT_SCAN);

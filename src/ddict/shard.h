@@ -6,7 +6,8 @@
 //     shard:  | struct shard, bins | heap: tables and entries ... |
 //
 //     bin:    a lock, a version, and the table of the pairs whose hash leads there
-//     table:  hash and offset of an entry; open addressing; grown by making another one
+//     table:  a word for each place: the offset of an entry, with bits of its hash; open addressing; another one is made when
+//             it has too little room, or far too much
 //     entry:  key and value in one block of the heap, never changed once it is in a table (but for numbers and what is appended
 //             behind its end)
 //
@@ -52,7 +53,7 @@ struct bin {
     _Atomic uint32_t version; // grows before something is given back
     uint32_t keys;            // in the table
     uint32_t used;            // of its places, with those whose key was erased
-    _Atomic uint64_t table;   // offset; 0: none yet
+    _Atomic uint64_t table;   // offset, and the logarithm of its places below; 0: none yet
     // What the one with the lock is about: recovery looks whether they are in place.
     _Atomic uint64_t fresh, stale;             // entries
     _Atomic uint64_t fresh_table, stale_table; //
@@ -76,7 +77,7 @@ struct shard {
     uint64_t bytes; // of all
     uint32_t bins;  // a power of two
     _Atomic uint32_t frozen;
-    _Atomic uint32_t pins_left; // by the dead
+    _Atomic uint32_t pins_left; // perhaps, by the dead
     uint8_t room[24];
     struct counters counters[SHARD_COUNTERS];
     struct waitset keys[SHARD_WAITSETS]; // who waits for a key
@@ -90,6 +91,7 @@ struct shard_view {
     struct shard *shard; // borrowed
     struct space *space; // borrowed: bells
     uint32_t slot;       // in whose name
+    uint32_t bins;       // what the shard says may be written over
     struct heap heap;
 };
 
@@ -112,7 +114,8 @@ void shard_recover(struct shard *shard, uint32_t dead, struct space *space);
 // False: what is mapped there is damaged.
 bool shard_open(struct shard_view *view, struct shard *shard, struct space *space);
 
-// ---- reading. NOT_FOUND. Never waits for anybody.
+// ---- reading. NOT_FOUND. Never waits for anybody, but for the lock of the bin where a value is large or pinned: TIMEOUT,
+// CLOSED.
 
 // The value into `buffer`, and how large it is; TOO_BIG: it has no room, and nothing was copied.
 dragon_err_t shard_get(struct shard_view *view, const struct shard_key *key, void *buffer,
@@ -162,7 +165,8 @@ dragon_err_t shard_erase(struct shard_view *view, const struct shard_key *key);
 dragon_err_t shard_pop(struct shard_view *view, const struct shard_key *key,
                        struct pinned *pinned_out);
 dragon_err_t shard_clear(struct shard_view *view);
-void shard_freeze(struct shard_view *view, bool frozen);
+// TIMEOUT: somebody who has stopped may still change it, and it is not frozen.
+dragon_err_t shard_freeze(struct shard_view *view, bool frozen);
 
 // ---- looking
 

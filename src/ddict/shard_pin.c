@@ -6,12 +6,16 @@
 
 #include "ddict/shard_parts.h"
 
+enum { PINS_APART = 128 / sizeof(struct pin) };
+
 struct pin *pin_claim(struct shard_view *view)
 {
     struct shard *shard = view->shard;
     if (atomic_load_explicit(&shard->pins_left, memory_order_relaxed))
         pins_sweep(view);
-    for (uint32_t i = 0, at = view->slot; i < SHARD_PINS; i++, at++) {
+    // Each process begins in a cache line of its own.
+    uint32_t at = view->slot * PINS_APART + view->slot * PINS_APART / SHARD_PINS;
+    for (uint32_t i = 0; i < SHARD_PINS; i++, at++) {
         struct pin *pin = &shard->pins[at % SHARD_PINS];
         uint32_t nobody = SLOT_NONE;
         if (atomic_load_explicit(&pin->slot, memory_order_relaxed) == nobody &&
@@ -38,35 +42,34 @@ bool pin_is_on(struct shard_view *view, uint64_t entry)
 uint32_t pins_count(struct shard_view *view, const struct bin *bin)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < SHARD_PINS; i++) {
-        struct entry *entry = entry_at(view, atomic_load(&view->shard->pins[i].entry));
-        count += entry && bin_of(view, entry->hash) == bin;
-    }
+    struct found found;
+    for (uint32_t i = 0; i < SHARD_PINS; i++)
+        count += entry_at(view, atomic_load(&view->shard->pins[i].entry), &found) &&
+                 bin_of(view, found.hash) == bin;
     return count;
 }
 
 // Of an entry that was found with the lock of its bin, which we still have.
-static void set_pin(struct shard_view *view, struct bin *bin, struct pin *pin, struct entry *entry,
+static void set_pin(struct bin *bin, struct pin *pin, const struct found *found,
                     struct pinned *pinned_out)
 {
     bin->pins++;
-    atomic_store(&pin->entry, (uint64_t)((uint8_t *)entry - view->heap.base));
-    *pinned_out = (struct pinned){
-        .data = entry_value(entry), .bytes = atomic_load(&entry->value_bytes), .pin = pin};
+    atomic_store(&pin->entry, found->offset);
+    *pinned_out = (struct pinned){.data = found->value, .bytes = found->value_bytes, .pin = pin};
 }
 
 // Nothing changes, so nothing is written. AGAIN: it does change.
 static dragon_err_t pin_frozen(struct shard_view *view, struct bin *bin,
                                const struct shard_key *key, struct pinned *pinned_out)
 {
-    struct entry *entry;
+    struct found found;
     uint32_t version = atomic_load(&bin->version);
-    bool is_there = bin_find(view, bin, key, &entry);
-    if (is_there)
-        *pinned_out =
-            (struct pinned){.data = entry_value(entry), .bytes = atomic_load(&entry->value_bytes)};
+    bool is_there = bin_find(view, bin, key, &found);
+    atomic_thread_fence(memory_order_acquire);
     if (atomic_load(&bin->version) != version || !atomic_load(&view->shard->frozen))
         return DRAGON_ERR_AGAIN;
+    if (is_there)
+        *pinned_out = (struct pinned){.data = found.value, .bytes = found.value_bytes};
     shard_counted(view, is_there ? COUNT_GET : COUNT_MISSED);
     return is_there ? DRAGON_OK : DRAGON_ERR_NOT_FOUND;
 }
@@ -75,7 +78,7 @@ dragon_err_t shard_pin(struct shard_view *view, const struct shard_key *key,
                        struct pinned *pinned_out)
 {
     struct bin *bin = bin_of(view, key->hash);
-    struct entry *entry;
+    struct found found;
     dragon_err_t err = DRAGON_ERR_AGAIN;
     if (atomic_load(&view->shard->frozen))
         err = pin_frozen(view, bin, key, pinned_out);
@@ -86,32 +89,33 @@ dragon_err_t shard_pin(struct shard_view *view, const struct shard_key *key,
         return DRAGON_ERR_FULL;
     err = bin_lock(view, bin);
     if (err == DRAGON_OK) {
-        if (bin_find(view, bin, key, &entry))
-            set_pin(view, bin, pin, entry, pinned_out);
+        if (bin_find(view, bin, key, &found))
+            set_pin(bin, pin, &found, pinned_out);
         else
             err = DRAGON_ERR_NOT_FOUND;
         bin_unlock(bin);
     }
     if (err != DRAGON_OK)
         pin_drop(pin);
-    shard_counted(view, err == DRAGON_OK ? COUNT_GET : COUNT_MISSED);
+    if (err == DRAGON_OK || err == DRAGON_ERR_NOT_FOUND)
+        shard_counted(view, err == DRAGON_OK ? COUNT_GET : COUNT_MISSED);
     return err;
 }
 
-// The entry is still there, because the pin is. When we are the last, it becomes ours under the lock of its bin.
-static dragon_err_t release(struct shard_view *view, struct pin *pin)
+// The entry is still there, because the pin is. When we are the last, it becomes ours under the lock of its bin. False: that
+// is somebody else's, who has perhaps stopped.
+static bool release(struct shard_view *view, struct pin *pin, bool waits)
 {
     uint64_t offset = atomic_load(&pin->entry);
-    struct entry *entry = offset ? entry_at(view, offset) : NULL;
-    if (!entry) {
+    struct found found;
+    if (!entry_at(view, offset, &found)) {
         pin_drop(pin);
-        return DRAGON_OK;
+        return true;
     }
-    struct bin *bin = bin_of(view, entry->hash);
-    dragon_err_t err = bin_lock(view, bin);
-    if (err != DRAGON_OK)
-        return err;
-    bool is_out = atomic_load(&entry->out), is_ours = false;
+    struct bin *bin = bin_of(view, found.hash);
+    if (waits ? bin_lock(view, bin) != DRAGON_OK : !bin_try_lock(view, bin))
+        return false;
+    bool is_out = atomic_load(&found.entry->out), is_ours = false;
     atomic_store_explicit(&bin->stale, is_out ? offset : 0, memory_order_release);
     bin->pins--;
     pin_drop(pin);
@@ -121,7 +125,14 @@ static dragon_err_t release(struct shard_view *view, struct pin *pin)
     bin_unlock(bin);
     if (is_ours)
         shard_give_back(view, offset);
-    return DRAGON_OK;
+    return true;
+}
+
+// Nobody's. What is left is said last: who dies before that is a dead one, of whom pins may be left.
+static void leave_pin(struct shard_view *view, struct pin *pin)
+{
+    atomic_store(&pin->slot, SLOT_KEEPER);
+    atomic_store(&view->shard->pins_left, 1);
 }
 
 void shard_unpin(struct shard_view *view, struct pinned *pinned)
@@ -129,10 +140,8 @@ void shard_unpin(struct shard_view *view, struct pinned *pinned)
     if (!pinned->pin)
         return;
     // Somebody has stopped with the lock: it is as if we were dead.
-    if (release(view, pinned->pin) != DRAGON_OK) {
-        atomic_store(&pinned->pin->slot, SLOT_KEEPER);
-        atomic_fetch_add(&view->shard->pins_left, 1);
-    }
+    if (!release(view, pinned->pin, true))
+        leave_pin(view, pinned->pin);
     pinned->pin = NULL;
 }
 
@@ -140,25 +149,27 @@ dragon_err_t shard_pop(struct shard_view *view, const struct shard_key *key,
                        struct pinned *pinned_out)
 {
     struct bin *bin = bin_of(view, key->hash);
-    struct entry *entry;
+    struct found found;
     struct pin *pin = pin_claim(view);
     if (!pin)
         return DRAGON_ERR_FULL;
     dragon_err_t err = bin_lock(view, bin);
     if (err == DRAGON_OK) {
-        struct place *place = bin_find(view, bin, key, &entry);
+        _Atomic uint64_t *place = bin_find(view, bin, key, &found);
         err = !place ? DRAGON_ERR_NOT_FOUND : DRAGON_OK;
         if (place && atomic_load(&view->shard->frozen))
             err = DRAGON_ERR_DENIED;
         if (err == DRAGON_OK) {
-            set_pin(view, bin, pin, entry, pinned_out);
+            set_pin(bin, pin, &found, pinned_out);
             bin_take(view, bin, place);
+            bin_shrink(view, bin);
         }
         bin_unlock(bin);
     }
     if (err != DRAGON_OK)
         pin_drop(pin);
-    shard_counted(view, err == DRAGON_OK ? COUNT_ERASE : COUNT_MISSED);
+    if (err == DRAGON_OK || err == DRAGON_ERR_NOT_FOUND)
+        shard_counted(view, err == DRAGON_OK ? COUNT_ERASE : COUNT_MISSED);
     return err;
 }
 
@@ -168,24 +179,23 @@ void pins_recover(struct shard_view *view, uint32_t dead)
 {
     for (uint32_t i = 0; i < SHARD_PINS; i++) {
         struct pin *pin = &view->shard->pins[i];
-        if (atomic_load(&pin->slot) != dead)
-            continue;
-        atomic_store(&pin->slot, SLOT_KEEPER);
-        atomic_fetch_add(&view->shard->pins_left, 1);
+        if (atomic_load(&pin->slot) == dead)
+            atomic_store(&pin->slot, SLOT_KEEPER);
     }
+    // Also of those that the dead one was about to leave, or to sweep.
+    atomic_store(&view->shard->pins_left, 1);
 }
 
 void pins_sweep(struct shard_view *view)
 {
+    atomic_store(&view->shard->pins_left, 0);
     for (uint32_t i = 0; i < SHARD_PINS; i++) {
         struct pin *pin = &view->shard->pins[i];
         uint32_t left = SLOT_KEEPER;
-        if (!atomic_compare_exchange_strong(&pin->slot, &left, view->slot))
+        if (atomic_load_explicit(&pin->slot, memory_order_relaxed) != left ||
+            !atomic_compare_exchange_strong(&pin->slot, &left, view->slot))
             continue;
-        atomic_fetch_sub(&view->shard->pins_left, 1);
-        if (release(view, pin) != DRAGON_OK) {
-            atomic_fetch_add(&view->shard->pins_left, 1);
-            atomic_store(&pin->slot, SLOT_KEEPER);
-        }
+        if (!release(view, pin, false))
+            leave_pin(view, pin);
     }
 }

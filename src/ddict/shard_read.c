@@ -30,22 +30,40 @@ static enum seen look(struct shard_view *view, struct bin *bin, const struct sha
                       void *buffer, size_t room, size_t *bytes_out)
 {
     uint32_t version = atomic_load_explicit(&bin->version, memory_order_acquire);
-    struct entry *entry;
-    if (!bin_find(view, bin, key, &entry))
+    struct found found;
+    if (!bin_find(view, bin, key, &found))
         return is_same(bin, version) ? SEEN_NOTHING : SEEN_CHANGED;
-    uint64_t offset = (uint64_t)((uint8_t *)entry - view->heap.base);
-    uint32_t value_at = entry->value_at;
-    uint64_t bytes = atomic_load_explicit(&entry->value_bytes, memory_order_acquire);
-    if (value_at % ENTRY_ALIGN || !entry_fits(view, offset, (uint32_t)key->bytes, value_at, bytes))
-        return is_same(bin, version) ? SEEN_NOTHING : SEEN_CHANGED;
-    if (bytes >= READ_LARGE && bytes <= room)
+    if (found.value_bytes >= READ_LARGE && found.value_bytes <= room)
         return SEEN_LARGE;
-    if (bytes <= room)
-        copy_value(buffer, (const uint8_t *)entry + value_at, bytes);
+    if (found.value_bytes <= room)
+        copy_value(buffer, found.value, found.value_bytes);
     if (!is_same(bin, version))
         return SEEN_CHANGED;
-    *bytes_out = bytes;
+    *bytes_out = found.value_bytes;
     return SEEN;
+}
+
+// When too many are pinned: others of the bin wait as long as the copy takes.
+static dragon_err_t get_locked(struct shard_view *view, const struct shard_key *key, void *buffer,
+                               size_t room, size_t *bytes_out)
+{
+    struct bin *bin = bin_of(view, key->hash);
+    struct found found;
+    dragon_err_t err = bin_lock(view, bin);
+    if (err != DRAGON_OK)
+        return err;
+    if (!bin_find(view, bin, key, &found)) {
+        err = DRAGON_ERR_NOT_FOUND;
+    } else {
+        *bytes_out = found.value_bytes;
+        if (found.value_bytes <= room)
+            copy_value(buffer, found.value, found.value_bytes);
+        else
+            err = DRAGON_ERR_TOO_BIG;
+    }
+    bin_unlock(bin);
+    shard_counted(view, err == DRAGON_ERR_NOT_FOUND ? COUNT_MISSED : COUNT_GET);
+    return err;
 }
 
 static dragon_err_t get_pinned(struct shard_view *view, const struct shard_key *key, void *buffer,
@@ -53,6 +71,8 @@ static dragon_err_t get_pinned(struct shard_view *view, const struct shard_key *
 {
     struct pinned pinned;
     dragon_err_t err = shard_pin(view, key, &pinned);
+    if (err == DRAGON_ERR_FULL)
+        return get_locked(view, key, buffer, room, bytes_out);
     if (err != DRAGON_OK)
         return err;
     *bytes_out = pinned.bytes;

@@ -13,31 +13,48 @@ static size_t value_offset(size_t key_bytes, size_t value_bytes)
     return (sizeof(struct entry) + key_bytes + align - 1) / align * align;
 }
 
-dragon_err_t shard_prepare(struct shard_view *view, const struct shard_key *key, size_t value_bytes,
-                           struct fresh *fresh_out)
+// Also for who has a bin's lock.
+static dragon_err_t prepare(struct shard_view *view, const struct shard_key *key,
+                            size_t value_bytes, struct fresh *fresh_out)
 {
     size_t value_at = value_offset(key->bytes, value_bytes);
     if (key->bytes > SHARD_KEY_MOST || value_bytes > SIZE_MAX / 2)
         return DRAGON_ERR_TOO_BIG;
     uint64_t offset = heap_alloc(&view->heap, value_at + value_bytes, view->slot);
-    if (!offset && atomic_load(&view->shard->pins_left)) {
-        pins_sweep(view);
-        offset = heap_alloc(&view->heap, value_at + value_bytes, view->slot);
-    }
-    if (!offset) {
-        shard_counted(view, COUNT_FULL);
+    if (!offset)
         return DRAGON_ERR_FULL;
-    }
-    struct entry *entry = entry_at(view, offset);
-    entry->hash = key->hash;
+    struct entry *entry = (struct entry *)(view->heap.base + offset);
+    // Who still reads what was here before sees that its bin has changed: see say_changed.
+    atomic_thread_fence(memory_order_release);
+    atomic_store_explicit(&entry->hash, key->hash, memory_order_relaxed);
     atomic_store_explicit(&entry->value_bytes, value_bytes, memory_order_relaxed);
-    entry->key_bytes = (uint32_t)key->bytes;
-    entry->value_at = (uint32_t)value_at;
+    atomic_store_explicit(&entry->key_bytes, (uint32_t)key->bytes, memory_order_relaxed);
+    atomic_store_explicit(&entry->value_at, (uint32_t)value_at, memory_order_relaxed);
     atomic_store_explicit(&entry->out, 0, memory_order_relaxed);
     if (key->bytes > 0)
         memcpy(entry + 1, key->data, key->bytes);
-    *fresh_out = (struct fresh){.entry = offset, .value = entry_value(entry)};
+    *fresh_out = (struct fresh){.entry = offset, .value = (uint8_t *)entry + value_at};
     return DRAGON_OK;
+}
+
+// Whether there may be room now that was the dead's.
+static bool swept(struct shard_view *view)
+{
+    if (!atomic_load(&view->shard->pins_left))
+        return false;
+    pins_sweep(view);
+    return true;
+}
+
+dragon_err_t shard_prepare(struct shard_view *view, const struct shard_key *key, size_t value_bytes,
+                           struct fresh *fresh_out)
+{
+    dragon_err_t err = prepare(view, key, value_bytes, fresh_out);
+    if (err == DRAGON_ERR_FULL && swept(view))
+        err = prepare(view, key, value_bytes, fresh_out);
+    if (err == DRAGON_ERR_FULL)
+        shard_counted(view, COUNT_FULL);
+    return err;
 }
 
 void shard_give_back(struct shard_view *view, uint64_t block)
@@ -67,8 +84,8 @@ struct change {
     struct shard_view *view;
     const struct shard_key *key;
     struct bin *bin;
-    struct place *place; // NULL: it is not there
-    struct entry *entry;
+    _Atomic uint64_t *place; // NULL: it is not there
+    struct found found;
 };
 
 // Locks. DENIED, TIMEOUT, CLOSED: it is not locked.
@@ -83,7 +100,7 @@ static dragon_err_t begin(struct shard_view *view, const struct shard_key *key,
         bin_unlock(change_out->bin);
         return DRAGON_ERR_DENIED;
     }
-    change_out->place = bin_find(view, change_out->bin, key, &change_out->entry);
+    change_out->place = bin_find(view, change_out->bin, key, &change_out->found);
     return DRAGON_OK;
 }
 
@@ -97,7 +114,7 @@ static void end(struct change *change, uint64_t stale)
 
 static dragon_err_t put(struct change *change, struct fresh *fresh, uint64_t *stale_out)
 {
-    struct place *place = change->place;
+    _Atomic uint64_t *place = change->place;
     if (!place) {
         dragon_err_t err = bin_room(change->view, change->bin, change->key->hash, &place);
         if (err != DRAGON_OK)
@@ -130,10 +147,10 @@ dragon_err_t shard_store(struct shard_view *view, const struct shard_key *key, s
     return err;
 }
 
-static bool is_value(struct entry *entry, const void *expected, size_t expected_bytes)
+static bool is_value(const struct found *found, const void *expected, size_t expected_bytes)
 {
-    return atomic_load(&entry->value_bytes) == expected_bytes &&
-           (expected_bytes == 0 || memcmp(entry_value(entry), expected, expected_bytes) == 0);
+    return found->value_bytes == expected_bytes &&
+           (expected_bytes == 0 || memcmp(found->value, expected, expected_bytes) == 0);
 }
 
 dragon_err_t shard_swap(struct shard_view *view, const struct shard_key *key, const void *expected,
@@ -145,7 +162,7 @@ dragon_err_t shard_swap(struct shard_view *view, const struct shard_key *key, co
     if (err == DRAGON_OK) {
         if (!change.place)
             err = DRAGON_ERR_NOT_FOUND;
-        else if (!is_value(change.entry, expected, expected_bytes))
+        else if (!is_value(&change.found, expected, expected_bytes))
             err = DRAGON_ERR_STATE;
         else
             err = put(&change, fresh, &stale);
@@ -175,10 +192,10 @@ dragon_err_t shard_add(struct shard_view *view, const struct shard_key *key, int
         *before_out = 0;
         if (!change.place) {
             err = put(&change, &fresh, &stale);
-        } else if (atomic_load(&change.entry->value_bytes) != sizeof number) {
+        } else if (change.found.value_bytes != sizeof number) {
             err = DRAGON_ERR_INVAL;
         } else {
-            _Atomic uint64_t *value = (_Atomic uint64_t *)(void *)entry_value(change.entry);
+            _Atomic uint64_t *value = (_Atomic uint64_t *)(void *)change.found.value;
             *before_out = (int64_t)atomic_fetch_add(value, (uint64_t)number);
         }
         end(&change, stale);
@@ -193,16 +210,16 @@ dragon_err_t shard_add(struct shard_view *view, const struct shard_key *key, int
 // With as much room again behind it, so that appending often costs no more than writing it twice.
 static dragon_err_t prepare_larger(struct change *change, size_t bytes, struct fresh *fresh_out)
 {
-    size_t old = change->entry ? atomic_load(&change->entry->value_bytes) : 0;
-    size_t room = old + bytes + (change->entry ? old + bytes : 0);
-    dragon_err_t err = shard_prepare(change->view, change->key, room, fresh_out);
+    size_t old = change->place ? change->found.value_bytes : 0;
+    size_t room = old + bytes + (change->place ? old + bytes : 0);
+    dragon_err_t err = prepare(change->view, change->key, room, fresh_out);
     if (err == DRAGON_ERR_FULL)
-        err = shard_prepare(change->view, change->key, old + bytes, fresh_out);
+        err = prepare(change->view, change->key, old + bytes, fresh_out);
     if (err != DRAGON_OK)
         return err;
     if (old > 0)
-        memcpy(fresh_out->value, entry_value(change->entry), old);
-    struct entry *entry = entry_at(change->view, fresh_out->entry);
+        memcpy(fresh_out->value, change->found.value, old);
+    struct entry *entry = (struct entry *)(change->view->heap.base + fresh_out->entry);
     atomic_store(&entry->value_bytes, old + bytes);
     return DRAGON_OK;
 }
@@ -210,34 +227,35 @@ static dragon_err_t prepare_larger(struct change *change, size_t bytes, struct f
 static dragon_err_t append(struct change *change, const void *data, size_t bytes, size_t *bytes_out,
                            uint64_t *stale_out)
 {
-    struct entry *entry = change->place ? change->entry : NULL;
-    size_t old = entry ? atomic_load(&entry->value_bytes) : 0;
+    const struct found *found = &change->found;
+    size_t old = change->place ? found->value_bytes : 0;
     if (bytes > SIZE_MAX / 4 - old)
         return DRAGON_ERR_TOO_BIG;
     *bytes_out = old + bytes;
-    if (entry) {
-        uint64_t offset = (uint64_t)((uint8_t *)entry - change->view->heap.base);
-        size_t block = heap_block_bytes(&change->view->heap, offset);
+    if (change->place) {
+        size_t block = heap_block_bytes(&change->view->heap, found->offset);
+        size_t value_at = (size_t)(found->value - (uint8_t *)found->entry);
         // A value of eight bytes is changed as a whole.
-        if (entry->value_at + old + bytes <= block && old + bytes != sizeof(uint64_t)) {
-            memcpy(entry_value(entry) + old, data, bytes);
-            atomic_store(&entry->value_bytes, old + bytes);
+        if (value_at + old + bytes <= block && old + bytes != sizeof(uint64_t)) {
+            if (bytes > 0)
+                memcpy(found->value + old, data, bytes);
+            atomic_store(&found->entry->value_bytes, old + bytes);
             return DRAGON_OK;
         }
     }
     struct fresh fresh;
-    change->entry = entry;
     dragon_err_t err = prepare_larger(change, bytes, &fresh);
     if (err != DRAGON_OK)
         return err;
-    memcpy((uint8_t *)fresh.value + old, data, bytes);
+    if (bytes > 0)
+        memcpy((uint8_t *)fresh.value + old, data, bytes);
     err = put(change, &fresh, stale_out);
     shard_abandon(change->view, &fresh);
     return err;
 }
 
-dragon_err_t shard_append(struct shard_view *view, const struct shard_key *key, const void *data,
-                          size_t bytes, size_t *bytes_out)
+static dragon_err_t append_once(struct shard_view *view, const struct shard_key *key,
+                                const void *data, size_t bytes, size_t *bytes_out)
 {
     struct change change;
     uint64_t stale = 0;
@@ -246,7 +264,17 @@ dragon_err_t shard_append(struct shard_view *view, const struct shard_key *key, 
         err = append(&change, data, bytes, bytes_out, &stale);
         end(&change, stale);
     }
-    shard_counted(view, COUNT_SWAP);
+    return err;
+}
+
+dragon_err_t shard_append(struct shard_view *view, const struct shard_key *key, const void *data,
+                          size_t bytes, size_t *bytes_out)
+{
+    dragon_err_t err = append_once(view, key, data, bytes, bytes_out);
+    // Not with the lock, which a sweep wants itself.
+    if (err == DRAGON_ERR_FULL && swept(view))
+        err = append_once(view, key, data, bytes, bytes_out);
+    shard_counted(view, err == DRAGON_ERR_FULL ? COUNT_FULL : COUNT_SWAP);
     if (err == DRAGON_OK)
         shard_changed(view, key->hash);
     return err;
@@ -261,8 +289,10 @@ dragon_err_t shard_erase(struct shard_view *view, const struct shard_key *key)
     dragon_err_t err = begin(view, key, &change);
     if (err != DRAGON_OK)
         return err;
-    if (change.place)
+    if (change.place) {
         stale = bin_take(view, change.bin, change.place);
+        bin_shrink(view, change.bin);
+    }
     end(&change, stale);
     shard_counted(view, change.place ? COUNT_ERASE : COUNT_MISSED);
     return change.place ? DRAGON_OK : DRAGON_ERR_NOT_FOUND;
@@ -273,17 +303,17 @@ static dragon_err_t clear_bin(struct shard_view *view, struct bin *bin)
     dragon_err_t err = bin_lock(view, bin);
     if (err != DRAGON_OK)
         return err;
-    struct table *table = bin_table(view, bin);
+    struct table table = bin_table(view, bin);
     bool is_frozen = atomic_load(&view->shard->frozen);
-    for (uint32_t i = 0; table && !is_frozen && i < table->places; i++) {
-        struct place *place = &table->place[i];
-        uint64_t entry = atomic_load(&place->entry);
-        if (entry == PLACE_FREE || entry == PLACE_LEFT)
+    for (uint32_t i = 0; !is_frozen && i < table.places; i++) {
+        if (!place_entry(atomic_load(&table.place[i])))
             continue;
-        uint64_t stale = bin_take(view, bin, place);
+        uint64_t stale = bin_take(view, bin, &table.place[i]);
         if (stale)
             shard_give_back(view, stale);
     }
+    if (!is_frozen)
+        bin_shrink(view, bin);
     bin_unlock(bin);
     return is_frozen ? DRAGON_ERR_DENIED : DRAGON_OK;
 }
@@ -291,7 +321,7 @@ static dragon_err_t clear_bin(struct shard_view *view, struct bin *bin)
 dragon_err_t shard_clear(struct shard_view *view)
 {
     dragon_err_t err = DRAGON_OK;
-    for (uint32_t i = 0; i < view->shard->bins && err == DRAGON_OK; i++)
+    for (uint32_t i = 0; i < view->bins && err == DRAGON_OK; i++)
         err = clear_bin(view, &view->shard->bin[i]);
     return err;
 }

@@ -115,3 +115,30 @@ Test(shard_room, sizes_up_to_64_mib)
         done_with(&old);
     }
 }
+
+// Of a heap's bytes, what blocks for so many values take.
+static double values_share(struct shard_world *world, uint64_t count, size_t block)
+{
+    return (double)(count * block) / (double)world->view.heap.pages / HEAP_PAGE;
+}
+
+// Tables are small, and go with what was in them.
+Test(shard_room, many_small_values)
+{
+    struct shard_world *world = shard_world_create(16 << 20);
+    struct shard_stats stats;
+    uint64_t first = fill(world, "small", 128);
+    cr_expect_gt(values_share(world, first / 128, 192), 0.9);
+    for (uint32_t i = 0; i < first / 128; i++) {
+        char text[32];
+        snprintf(text, sizeof text, "small %u", i);
+        cr_assert_eq(erase_text(world, text), DRAGON_OK);
+    }
+    shard_stats(&world->view, &stats);
+    cr_expect_lt(stats.heap.used_bytes * 100, stats.heap.bytes);
+    cr_expect_eq(fill(world, "small", 128), first);
+    cr_expect_eq(shard_clear(&world->view), DRAGON_OK);
+    shard_stats(&world->view, &stats);
+    cr_expect_lt(stats.heap.used_bytes * 100, stats.heap.bytes);
+    shard_world_destroy(world);
+}

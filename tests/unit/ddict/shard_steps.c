@@ -211,7 +211,7 @@ static void nearly_full_bin(void)
 {
     struct bin *bin = bin_of(&world->view, text_key("a").hash);
     old_a();
-    for (int i = 0; bin->used < bin_table(&world->view, bin)->places * 3 / 4; i++) {
+    for (int i = 0; bin->used < bin_table(&world->view, bin).places * 3 / 4; i++) {
         snprintf(last_key, sizeof last_key, "k%d", i);
         if (bin_of(&world->view, text_key(last_key).hash) == bin)
             put_text(world, last_key, "filler");
@@ -231,6 +231,25 @@ static int last_is_new(void)
 {
     cr_assert_str_eq(get_text(world, "a"), "old");
     return strcmp(get_text(world, last_key), "new") == 0;
+}
+
+// A key that is the last but one of a bin whose table is much too large then.
+static void sparse_bin(void)
+{
+    struct bin *bin = bin_of(&world->view, text_key("a").hash);
+    char key[16];
+    nearly_full_bin();
+    for (int i = 0; bin->keys > bin_table(&world->view, bin).places / 8; i++) {
+        cr_assert_lt(i, 100000);
+        snprintf(key, sizeof key, "k%d", i);
+        if (bin_of(&world->view, text_key(key).hash) == bin)
+            erase_text(world, key);
+    }
+}
+
+Test(shard_steps, shrink)
+{
+    run((struct scene){.before = sparse_bin, .change = erase_a, .after = a_is_gone});
 }
 
 Test(shard_steps, grow)
