@@ -126,6 +126,25 @@ static void fill_table(const struct table *table, const struct table *old)
     }
 }
 
+// `fresh`, with the logarithm of its places, is ours; 0: there is no table any more.
+static void swap_table(struct shard_view *view, struct bin *bin, uint64_t stale, uint64_t fresh,
+                       uint32_t logarithm)
+{
+    atomic_store_explicit(&bin->fresh_table, fresh, memory_order_release);
+    atomic_store_explicit(&bin->stale_table, stale, memory_order_release);
+    if (fresh)
+        heap_give(&view->heap, fresh, view->slot, SHARD_STORED);
+    atomic_store(&bin->table, fresh | logarithm);
+    bin->used = bin->keys;
+    atomic_store_explicit(&bin->fresh_table, 0, memory_order_release);
+    say_changed(bin);
+    // Ours first: what is free may be somebody else's before we have said that it is no concern of this bin any more.
+    bool is_ours = stale && heap_give(&view->heap, stale, SHARD_STORED, view->slot);
+    atomic_store_explicit(&bin->stale_table, 0, memory_order_release);
+    if (is_ours)
+        shard_give_back(view, stale);
+}
+
 // Another table, with room for as many keys again.
 static dragon_err_t replace_table(struct shard_view *view, struct bin *bin, const struct table *old)
 {
@@ -140,18 +159,8 @@ static dragon_err_t replace_table(struct shard_view *view, struct bin *bin, cons
     atomic_thread_fence(memory_order_release); // see say_changed
     memset((void *)table.place, 0, table_bytes(places));
     fill_table(&table, old);
-    atomic_store_explicit(&bin->fresh_table, fresh, memory_order_release);
-    atomic_store_explicit(&bin->stale_table, old->offset, memory_order_release);
-    heap_give(&view->heap, fresh, view->slot, SHARD_STORED);
-    atomic_store(&bin->table, fresh | (uint32_t)__builtin_ctz(places));
-    bin->keys = bin->used = keys;
-    atomic_store_explicit(&bin->fresh_table, 0, memory_order_release);
-    say_changed(bin);
-    // Ours first: what is free may be somebody else's before we have said that it is no concern of this bin any more.
-    bool is_ours = old->offset && heap_give(&view->heap, old->offset, SHARD_STORED, view->slot);
-    atomic_store_explicit(&bin->stale_table, 0, memory_order_release);
-    if (is_ours)
-        shard_give_back(view, old->offset);
+    bin->keys = keys;
+    swap_table(view, bin, old->offset, fresh, (uint32_t)__builtin_ctz(places));
     return DRAGON_OK;
 }
 
@@ -169,10 +178,14 @@ dragon_err_t bin_room(struct shard_view *view, struct bin *bin, uint64_t hash,
     return *place_out ? DRAGON_OK : DRAGON_ERR_FULL;
 }
 
-// When there is no room for a smaller one it stays.
+// When there is no room for a smaller one it stays; for none there is always room.
 void bin_shrink(struct shard_view *view, struct bin *bin)
 {
     struct table table = bin_table(view, bin);
-    if (table.places > TABLE_LEAST && bin->keys < table.places / 8)
+    if (table.places <= TABLE_LEAST || bin->keys >= table.places / 8)
+        return;
+    if (bin->keys > 0)
         replace_table(view, bin, &table);
+    else
+        swap_table(view, bin, table.offset, 0, 0);
 }

@@ -233,23 +233,68 @@ static int last_is_new(void)
     return strcmp(get_text(world, last_key), "new") == 0;
 }
 
-// A key that is the last but one of a bin whose table is much too large then.
+// Of the bin of that key there are so many more keys.
+static void crowd_bin(const char *of, char keys[][16], int many)
+{
+    struct bin *bin = bin_of(&world->view, text_key(of).hash);
+    put_text(world, of, "old");
+    for (int i = 0, count = 0; count < many; i++) {
+        snprintf(keys[count], sizeof keys[count], "k%d", i);
+        if (bin_of(&world->view, text_key(keys[count]).hash) == bin)
+            put_text(world, keys[count++], "filler");
+    }
+}
+
+// From now on each key that goes makes the table of its bin much too large.
 static void sparse_bin(void)
 {
     struct bin *bin = bin_of(&world->view, text_key("a").hash);
-    char key[16];
-    nearly_full_bin();
-    for (int i = 0; bin->keys > bin_table(&world->view, bin).places / 8; i++) {
-        cr_assert_lt(i, 100000);
-        snprintf(key, sizeof key, "k%d", i);
-        if (bin_of(&world->view, text_key(key).hash) == bin)
-            erase_text(world, key);
-    }
+    char keys[20][16];
+    crowd_bin("a", keys, 20);
+    for (int i = 0; bin->keys > bin_table(&world->view, bin).places / 8; i++)
+        cr_assert_eq(erase_text(world, keys[i]), DRAGON_OK);
 }
 
 Test(shard_steps, shrink)
 {
     run((struct scene){.before = sparse_bin, .change = erase_a, .after = a_is_gone});
+}
+
+// A key whose bin is not that of the witness.
+static const char *const lonely = "c";
+
+static void crowded_bin(void)
+{
+    char keys[8][16];
+    cr_assert_neq(bin_of(&world->view, text_key(lonely).hash),
+                  bin_of(&world->view, text_key("witness").hash));
+    crowd_bin(lonely, keys, 8);
+}
+
+// As shard_clear does it with each bin.
+static void clear_bin_of_lonely(struct shard_world *child, void *arg)
+{
+    (void)arg;
+    struct bin *bin = bin_of(&child->view, text_key(lonely).hash);
+    if (bin_lock(&child->view, bin) != DRAGON_OK)
+        return;
+    struct table table = bin_table(&child->view, bin);
+    for (uint32_t i = 0; i < table.places; i++)
+        if (place_entry(atomic_load(&table.place[i])))
+            shard_give_back(&child->view, bin_take(&child->view, bin, &table.place[i]));
+    bin_shrink(&child->view, bin);
+    bin_unlock(bin);
+}
+
+static int lonely_is_gone(void)
+{
+    return strcmp(get_text(world, lonely), "-") == 0;
+}
+
+Test(shard_steps, clear)
+{
+    run((struct scene){
+        .before = crowded_bin, .change = clear_bin_of_lonely, .after = lonely_is_gone});
 }
 
 Test(shard_steps, grow)
