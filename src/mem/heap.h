@@ -29,7 +29,8 @@ enum {
     HEAP_ALIGN = 64,  // of each
     HEAP_MAGIC = 0x44524748,
     HEAP_VERSION = 1,
-    HEAP_CLASSES = 16,                        // sizes of blocks of cut pages, up to half a page
+    HEAP_CLASSES = 29,                        // sizes of blocks of cut pages, up to half a page
+    HEAP_CLASS_NUMBERS = 32,                  // that a word may have, damaged
     HEAP_RUN_HINTS = 32,                      // by the logarithm of the pages
     HEAP_HALF_WORDS = HEAP_PAGE / HEAP_LEAST, // for each page
 };
@@ -48,7 +49,7 @@ struct heap {
     _Atomic uint16_t *blocks; // in the segment
     uint64_t first;           // offset of the first page
     uint32_t pages;
-    struct heap_hint cut[HEAP_CLASSES], run[HEAP_RUN_HINTS];
+    struct heap_hint cut[HEAP_CLASS_NUMBERS], run[HEAP_RUN_HINTS];
 };
 
 // Makes a heap in `bytes` of zeroed memory, of which only the beginning is touched. False: too small, or too large.

@@ -8,9 +8,11 @@
 
 #include "mem/heap_words.h"
 
-// Each at most a third larger than the one before; the last ones fill a page.
-const uint16_t heap_class_bytes[HEAP_CLASSES] = {
-    128, 192, 256, 384, 512, 640, 768, 1024, 1344, 1792, 2048, 2688, 3264, 4096, 5440, 8192,
+// For each number of blocks in a page the largest that fit, so nothing between them would be of use. The last three
+// are of no class.
+const uint16_t heap_class_bytes[HEAP_CLASS_NUMBERS] = {
+    128,  192,  256,  320,  384,  448,  512,  576,  640,  704,  768,  832,  896,  960,  1024, 1088,
+    1152, 1216, 1344, 1472, 1600, 1792, 2048, 2304, 2688, 3264, 4096, 5440, 8192, 8192, 8192, 8192,
 };
 
 static inline bool half_change(_Atomic uint16_t *half, uint16_t from, uint16_t to)

@@ -48,14 +48,14 @@ static inline uint32_t word_owner(uint64_t word)
 }
 static inline uint32_t word_class(uint64_t word)
 {
-    return word >> 8 & (HEAP_CLASSES - 1);
+    return word >> 8 & (HEAP_CLASS_NUMBERS - 1);
 }
 
 enum { HALF_CLOSED = 0, HALF_FREE = BOARD_SLOTS }; // else the owner
 
 enum { RUN_NONE = UINT32_MAX };
 
-extern const uint16_t heap_class_bytes[HEAP_CLASSES];
+extern const uint16_t heap_class_bytes[HEAP_CLASS_NUMBERS];
 static inline uint32_t class_blocks(uint32_t class)
 {
     return HEAP_PAGE / heap_class_bytes[class];

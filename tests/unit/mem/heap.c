@@ -32,6 +32,8 @@ Test(heap, blocks_of_each_size_are_large_enough_and_not_much_larger)
     for (size_t bytes = 1; bytes <= 6 * HEAP_PAGE; bytes += bytes < 9000 ? 1 : 509) {
         uint64_t offset = take(bytes);
         size_t most = bytes <= 128    ? 128
+                      : bytes <= 1152 ? bytes + HEAP_ALIGN - 1
+                      : bytes <= 2688 ? bytes * 7 / 6 + 64
                       : bytes <= 8192 ? bytes * 3 / 2 + 64
                                       : bytes + HEAP_PAGE - 1;
         cr_assert_leq(heap_block_bytes(&heap, offset), most, "%zu bytes", bytes);
@@ -39,6 +41,12 @@ Test(heap, blocks_of_each_size_are_large_enough_and_not_much_larger)
     }
     check_words(&heap, ME);
     check_all_free(&heap);
+}
+
+Test(heap, no_larger_block_would_fit_as_often)
+{
+    for (uint32_t class = 0; class < HEAP_CLASSES; class ++)
+        cr_expect_gt(class_blocks(class) * (heap_class_bytes[class] + HEAP_ALIGN), HEAP_PAGE);
 }
 
 Test(heap, all_of_it_can_be_had_in_any_size)
