@@ -64,7 +64,7 @@ enum { SIZES = sizeof sizes / sizeof *sizes };
 
 Test(far_pair, sizes)
 {
-    up(64 << 20);
+    up(40 << 20);
     for (size_t i = 0; i < SIZES; i++) {
         cr_assert_eq(ask_put(PAIR_PUT, "key", sizes[i], i), DRAGON_OK, "%zu", sizes[i]);
         expect_value("key", sizes[i], i);
@@ -293,7 +293,8 @@ Test(far_pair, walk)
             cr_assert_lt(record.key_bytes, sizeof key);
             memcpy(key, got + at + sizeof record, record.key_bytes);
             at += sizeof record + record.key_bytes;
-            int number = atoi(key + 1);
+            long long number = 0;
+            cr_assert(parse_number(key + 1, 0, COUNT - 1, &number));
             seen[number]++;
             cr_expect_eq(key[0], 'x');
             cr_expect(filled(got + at, record.value_bytes, (uint64_t)number));
