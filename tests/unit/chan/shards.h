@@ -18,15 +18,12 @@ static inline bool never_ready(void *arg)
     return false;
 }
 
-// In a child: as dragon-dict-manager does. It ends with its parent.
-static inline void manager_run(struct nodes *nodes, int ready)
+// In a child: another process at home, with the shard. It uses no assertions, and ends with its parent.
+static inline void manager_open(struct nodes *nodes, struct shard_view *view)
 {
-    static struct shard_view view;
-    struct far *here;
     struct pack body = PACK_EMPTY;
     struct unpack unpack;
     struct object_opened opened;
-    size_t length;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (space_attach(nodes->keepers->path[0], ROLE_PROCESS, &nodes->home, NULL) != DRAGON_OK)
         _exit(101);
@@ -37,14 +34,23 @@ static inline void manager_run(struct nodes *nodes, int ready)
         !object_opened_unpack(&unpack, &opened))
         _exit(102);
     void *at = space_at(nodes->home, opened.block, object_bytes(&opened.spec));
-    if (!at || !shard_open(&view, at, nodes->home))
+    if (!at || !shard_open(view, at, nodes->home))
         _exit(103);
+}
+
+// In a child: as dragon-dict-manager does.
+static inline void manager_run(struct nodes *nodes, int ready)
+{
+    static struct shard_view view;
+    struct far *here;
+    size_t length;
+    manager_open(nodes, &view);
     nodes->home_waiter = (struct waiter){.space = nodes->home};
     if (far_create(&nodes->home_waiter, &here, NULL) != DRAGON_OK || !far_serve(here) ||
         serve_add_shard(far_serve(here), &view) != DRAGON_OK)
         _exit(104);
     const void *address = data_port_address(nodes->home_waiter.port, &length);
-    body = PACK_EMPTY;
+    struct pack body = PACK_EMPTY;
     pack_u64(&body, nodes->id);
     pack_bytes(&body, address, length);
     if (space_ask(nodes->home, KC_SERVE, &body, SOON, NULL, NULL, 0, NULL) != DRAGON_OK)
