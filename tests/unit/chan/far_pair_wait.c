@@ -4,7 +4,6 @@
 #include "config.h"
 
 #include "shards.h"
-#include "stranger.h"
 
 static struct nodes nodes;
 static struct manager manager;
@@ -98,7 +97,7 @@ static void far_up(void)
 
 static void down(void)
 {
-    manager_expect_clean(&nodes, &manager);
+    manager_expect_clean(&manager);
     manager_down(&nodes, &manager);
 }
 
@@ -317,7 +316,7 @@ static void clients_killed(void (*work)(int round), bool waits)
         usleep((useconds_t)round * 700);
         cr_assert_eq(kill(pid, SIGKILL), 0);
         cr_assert_eq(waitpid(pid, NULL, 0), pid);
-        manager_expect_clean(&nodes, &manager);
+        manager_expect_clean(&manager);
     }
     far_up();
     expect_service();
@@ -332,143 +331,4 @@ Test(far_pair_wait, clients_killed_while_values_move)
 Test(far_pair_wait, clients_killed_while_they_wait)
 {
     clients_killed(wait_for_key, true);
-}
-
-// ---- those who do not keep to the rules
-
-static struct cu_pair header_of(enum pair_op op, size_t key_bytes, size_t value_bytes)
-{
-    return (struct cu_pair){.handle = 5,
-                            .request = 1,
-                            .op = (uint8_t)op,
-                            .key_bytes = (uint32_t)key_bytes,
-                            .value_bytes = value_bytes,
-                            .room = 16 << 20};
-}
-
-static void greeted(void)
-{
-    struct cu_open open = {.handle = 5, .object = nodes.id, .kind = OBJECT_SHARD};
-    stranger_connect(nodes.away, nodes.id);
-    stranger_hello(nodes.away, true);
-    stranger_say(CU_OPEN, &open, sizeof open, NULL, 0);
-}
-
-static void say_pair(const struct cu_pair *header, size_t bytes)
-{
-    stranger_say(CU_PAIR, header, sizeof *header, value, bytes);
-}
-
-static void say_key(uint32_t request, size_t bytes)
-{
-    struct cu_pair_key header = {.handle = 5, .request = request};
-    stranger_say(CU_PAIR_KEY, &header, sizeof header, value, bytes);
-}
-
-Test(far_pair_wait, strangers)
-{
-    manager_up(&nodes, &manager, 4 << 20);
-    struct cu_pair header = header_of(PAIR_PUT, 10, 20);
-    greeted();
-    say_pair(&header, 29);
-    stranger_cut_off("a value that is too short");
-    greeted();
-    say_pair(&header, 31);
-    stranger_cut_off("a value that is too long");
-    greeted();
-    say_key(1, 10);
-    say_pair(&header, 30);
-    stranger_cut_off("a key twice");
-    header.key_sent = 1;
-    greeted();
-    say_pair(&header, 20);
-    stranger_cut_off("no key");
-    greeted();
-    say_key(1, 9);
-    say_pair(&header, 20);
-    stranger_cut_off("a key that is too short");
-    greeted();
-    say_key(2, 10);
-    say_pair(&header, 20);
-    stranger_cut_off("the key of another request");
-    greeted();
-    say_key(1, 10);
-    say_key(2, 10);
-    stranger_cut_off("the key of nothing");
-    greeted();
-    say_key(1, 0);
-    stranger_cut_off("a piece of nothing");
-    greeted();
-    for (int i = 0; i < 600; i++)
-        say_key(1, CHAN_SMALL);
-    stranger_cut_off("a key without end");
-    header = header_of(PAIR_OPS, 10, 0);
-    greeted();
-    say_pair(&header, 10);
-    stranger_cut_off("no such operation");
-    header = header_of(PAIR_GET, 10, 10);
-    greeted();
-    say_pair(&header, 20);
-    stranger_cut_off("a get with a value");
-    struct cu_receive receive = {.handle = 5, .request = 1, .room = 1};
-    greeted();
-    stranger_say(CU_RECEIVE, &receive, sizeof receive, NULL, 0);
-    stranger_cut_off("a receive");
-    struct cu_send send = {.handle = 5, .number = 1};
-    greeted();
-    stranger_say(CU_SEND, &send, sizeof send, value, 3);
-    stranger_cut_off("a send");
-    expect_service();
-    down();
-}
-
-// It leaves in the middle of a key.
-Test(far_pair_wait, stranger_leaves)
-{
-    manager_up(&nodes, &manager, 4 << 20);
-    greeted();
-    say_key(1, CHAN_SMALL);
-    cr_expect(stranger_turn_until(&stranger.told));
-    stranger_leave();
-    expect_service();
-    down();
-}
-
-// It asks for a large value, and does not take it: the pair is pinned until it is gone.
-Test(far_pair_wait, stranger_does_not_take_it)
-{
-    manager_up(&nodes, &manager, 32 << 20);
-    cr_assert_eq(ask_put("key", 8 << 20, false, SOON), DRAGON_OK);
-    greeted();
-    stranger.holds = true;
-    cr_expect(stranger_turn_until(&stranger.told)); // it is open
-    stranger.told = false;
-    struct cu_pair header = header_of(PAIR_GET, 3, 0);
-    stranger_say(CU_PAIR, &header, sizeof header, "key", 3);
-    cr_expect(stranger_turn_until(&stranger.told));
-    cr_expect_eq(stranger.type, CU_MESSAGE);
-    struct shard_stats stats;
-    shard_stats(&manager.view, &stats);
-    cr_expect_eq(stats.pins, 1);
-    cr_expect_eq(ask_put("key", 3, false, SOON), DRAGON_OK);
-    stranger_leave();
-    expect_service();
-    down();
-}
-
-// The transport does not serve shards.
-Test(far_pair_wait, transport)
-{
-    manager_up(&nodes, &manager, 4 << 20);
-    struct cu_open open = {.handle = 5, .object = nodes.id, .kind = OBJECT_SHARD};
-    stranger_connect(nodes.away, 0);
-    stranger_hello(nodes.away, true);
-    stranger_say(CU_OPEN, &open, sizeof open, NULL, 0);
-    cr_expect(stranger_turn_until(&stranger.told));
-    struct cu_opened opened;
-    memcpy(&opened, stranger.header, sizeof opened);
-    cr_expect_eq(stranger.type, CU_OPENED);
-    cr_expect_eq(opened.error, DRAGON_ERR_UNSUPPORTED);
-    stranger_leave();
-    down();
 }

@@ -102,11 +102,10 @@ static inline uint64_t manager_blocks_expected(struct manager *manager)
 }
 
 // Soon there is nothing left but what is in tables: no pin, no block, nobody in a waitset.
-static inline void manager_expect_clean(struct nodes *nodes, struct manager *manager)
+static inline void manager_expect_clean(struct manager *manager)
 {
     struct shard_stats stats;
     uint64_t deadline = time_now_ms() + SOON, expected;
-    (void)nodes;
     do {
         shard_stats(&manager->view, &stats);
         expected = manager_blocks_expected(manager);
