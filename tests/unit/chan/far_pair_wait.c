@@ -259,6 +259,23 @@ Test(far_pair_wait, manager_killed_while_values_move)
     manager_down(&nodes, &manager);
 }
 
+// One that is stopped holds up nobody beyond his time by much, and what was for it is dropped when it goes on.
+Test(far_pair_wait, manager_stopped)
+{
+    manager_up(&nodes, &manager, 32 << 20);
+    cr_assert_eq(ask_put("key", 3, false, SOON), DRAGON_OK);
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(kill(manager.pid, SIGSTOP), 0);
+        uint64_t began = time_now_ms();
+        dragon_err_t err = ask_put("key", i ? 8 << 20 : 100, false, 100);
+        cr_expect(err == DRAGON_ERR_PEER || err == DRAGON_ERR_TIMEOUT, "%s", dragon_err_name(err));
+        cr_expect_lt(time_now_ms() - began, SOON);
+        cr_assert_eq(kill(manager.pid, SIGCONT), 0);
+        expect_service();
+    }
+    down();
+}
+
 // ---- a client is killed
 
 static pid_t client(int ready, void (*work)(int round))
