@@ -78,16 +78,21 @@ dragon_err_t shard_pin(struct shard_view *view, const struct shard_key *key,
                        struct pinned *pinned_out)
 {
     struct bin *bin = bin_of(view, key->hash);
-    struct found found;
     dragon_err_t err = DRAGON_ERR_AGAIN;
     if (atomic_load(&view->shard->frozen))
         err = pin_frozen(view, bin, key, pinned_out);
-    if (err != DRAGON_ERR_AGAIN)
-        return err;
+    return err == DRAGON_ERR_AGAIN ? shard_hold(view, key, pinned_out) : err;
+}
+
+dragon_err_t shard_hold(struct shard_view *view, const struct shard_key *key,
+                        struct pinned *pinned_out)
+{
+    struct bin *bin = bin_of(view, key->hash);
+    struct found found;
     struct pin *pin = pin_claim(view);
     if (!pin)
         return DRAGON_ERR_FULL;
-    err = bin_lock(view, bin);
+    dragon_err_t err = bin_lock(view, bin);
     if (err == DRAGON_OK) {
         if (bin_find(view, bin, key, &found))
             set_pin(bin, pin, &found, pinned_out);
@@ -148,6 +153,12 @@ void shard_unpin(struct shard_view *view, struct pinned *pinned)
 dragon_err_t shard_pop(struct shard_view *view, const struct shard_key *key,
                        struct pinned *pinned_out)
 {
+    return shard_pop_within(view, key, SIZE_MAX, pinned_out);
+}
+
+dragon_err_t shard_pop_within(struct shard_view *view, const struct shard_key *key, size_t room,
+                              struct pinned *pinned_out)
+{
     struct bin *bin = bin_of(view, key->hash);
     struct found found;
     struct pin *pin = pin_claim(view);
@@ -159,6 +170,10 @@ dragon_err_t shard_pop(struct shard_view *view, const struct shard_key *key,
         err = !place ? DRAGON_ERR_NOT_FOUND : DRAGON_OK;
         if (place && atomic_load(&view->shard->frozen))
             err = DRAGON_ERR_DENIED;
+        if (err == DRAGON_OK && found.bytes > room) {
+            *pinned_out = (struct pinned){.bytes = found.bytes};
+            err = DRAGON_ERR_TOO_BIG;
+        }
         if (err == DRAGON_OK) {
             set_pin(bin, pin, &found, pinned_out);
             bin_take(view, bin, place);
