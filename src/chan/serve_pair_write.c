@@ -108,6 +108,5 @@ enum outcome pair_add(const struct pair *pair)
 
 enum outcome pair_freeze(const struct pair *pair)
 {
-    shard_freeze(pair->view, pair->header.number != 0);
-    return pair_answer(pair, DRAGON_OK, 0);
+    return pair_answer(pair, shard_freeze(pair->view, pair->header.number != 0), 0);
 }

@@ -170,8 +170,8 @@ dragon_err_t shard_pop_within(struct shard_view *view, const struct shard_key *k
         err = !place ? DRAGON_ERR_NOT_FOUND : DRAGON_OK;
         if (place && atomic_load(&view->shard->frozen))
             err = DRAGON_ERR_DENIED;
-        if (err == DRAGON_OK && found.bytes > room) {
-            *pinned_out = (struct pinned){.bytes = found.bytes};
+        if (err == DRAGON_OK && found.value_bytes > room) {
+            *pinned_out = (struct pinned){.bytes = found.value_bytes};
             err = DRAGON_ERR_TOO_BIG;
         }
         if (err == DRAGON_OK) {
