@@ -189,13 +189,13 @@ DRAGON_API uint32_t dragon_dict_managers(const dragon_dict_t *dict);
 DRAGON_API uint32_t dragon_dict_manager_of(const dragon_dict_t *dict, const void *key,
                                            size_t key_bytes);
 /* Its node. NOT_FOUND: there is no such manager. */
-DRAGON_API dragon_err_t dragon_dict_manager_node(const dragon_dict_t *dict, uint32_t manager,
+DRAGON_API dragon_err_t dragon_dict_manager_node(dragon_dict_t *dict, uint32_t manager,
                                                  uint32_t *node_out);
 /* Another handle, with which all keys are of this manager; it is detached like any. */
 DRAGON_API dragon_err_t dragon_dict_bind(dragon_dict_t *dict, uint32_t manager,
                                          dragon_dict_t **dict_out, dragon_error_t *error);
 /* The manager that is gone, of the latest call that said PEER, and its node. NOT_FOUND: none. */
-DRAGON_API dragon_err_t dragon_dict_lost(const dragon_dict_t *dict, uint32_t *manager_out,
+DRAGON_API dragon_err_t dragon_dict_lost(dragon_dict_t *dict, uint32_t *manager_out,
                                          uint32_t *node_out);
 
 typedef struct dragon_dict_stats { /* of one manager */
