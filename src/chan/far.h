@@ -11,6 +11,7 @@
 #include "chan/local.h"
 #include "chan/proto.h"
 #include "chan/sync.h"
+#include "ddict/pair.h"
 #include "net/data.h"
 
 struct far; // the network of one runtime handle
@@ -45,6 +46,12 @@ dragon_err_t far_receive(struct far_object *object, void *buffer, size_t room, b
 dragon_err_t far_receive_block(struct far_object *object, mem_ref *block_out, void **data_out,
                                dragon_message_t *message_out, const struct far_call *how);
 dragon_err_t far_sync(struct far_object *object, const struct sync_call *call, uint64_t *result_out,
+                      const struct far_call *how);
+
+// An operation on a shard, by its manager. A value comes into the buffer, `bytes_out` says how large it is, also with TOO_BIG: it has
+// more than `room`, and nothing was done. `result_out` as in ddict/pair.h. Both may be NULL. PEER: the manager is gone.
+dragon_err_t far_pair(struct far_object *object, const struct pair_call *call, void *buffer,
+                      size_t room, size_t *bytes_out, uint64_t *result_out,
                       const struct far_call *how);
 
 // Which of DRAGON_POLL_* are there; sends count as possible while some may be on their way.

@@ -88,8 +88,8 @@ static bool is_done(void *arg)
     return ((struct far_request *)arg)->done;
 }
 
-static dragon_err_t request_start(struct far_object *object, struct far_request *request,
-                                  int64_t deadline_ns)
+dragon_err_t far_request_start(struct far_object *object, struct far_request *request,
+                               int64_t deadline_ns)
 {
     dragon_err_t err = far_home(object, deadline_ns);
     if (err == DRAGON_ERR_TIMEOUT && deadline_ns == 0)
@@ -103,9 +103,8 @@ static dragon_err_t request_start(struct far_object *object, struct far_request 
     return request->id ? DRAGON_OK : DRAGON_ERR_NOMEM;
 }
 
-// Waits for the answer. Afterwards nobody knows of the request any more.
-static dragon_err_t request_finish(struct far_object *object, struct far_request *request,
-                                   const struct far_call *how)
+dragon_err_t far_request_finish(struct far_object *object, struct far_request *request,
+                                const struct far_call *how)
 {
     struct far *far = object->far;
     bool at_once = how->deadline_ns == 0; // then there is nothing to cancel
@@ -132,7 +131,7 @@ dragon_err_t far_receive(struct far_object *object, void *buffer, size_t room, b
     if (err != DRAGON_OK)
         return err;
     struct far_request request = {.buffer = buffer, .room = room};
-    err = request_start(object, &request, how->deadline_ns);
+    err = far_request_start(object, &request, how->deadline_ns);
     if (err != DRAGON_OK)
         return err;
     struct cu_receive header = {.handle = object->home.handle,
@@ -141,7 +140,7 @@ dragon_err_t far_receive(struct far_object *object, void *buffer, size_t room, b
                                 .peek = peek,
                                 .wait = how->deadline_ns != 0};
     far_peer_send(request.peer, CU_RECEIVE, &header, sizeof header);
-    err = request_finish(object, &request, how);
+    err = far_request_finish(object, &request, how);
     if (message_out && (err == DRAGON_OK || err == DRAGON_ERR_TOO_BIG))
         *message_out = (dragon_message_t){.bytes = (size_t)request.bytes, .tag = request.tag};
     return err;
@@ -222,7 +221,7 @@ dragon_err_t far_sync(struct far_object *object, const struct sync_call *call, u
     struct far_request request = {.result = 0};
     bool waits = sync_waits(call->op);
     // What does not wait is answered at once, whatever the caller's deadline.
-    err = request_start(object, &request, waits ? how->deadline_ns : (int64_t)WAIT_FOREVER_NS);
+    err = far_request_start(object, &request, waits ? how->deadline_ns : (int64_t)WAIT_FOREVER_NS);
     if (err != DRAGON_OK)
         return err;
     struct cu_call header = {.handle = object->home.handle,
@@ -236,7 +235,7 @@ dragon_err_t far_sync(struct far_object *object, const struct sync_call *call, u
     struct far_call once = *how;
     if (!waits)
         once.deadline_ns = 0;
-    err = request_finish(object, &request, &once);
+    err = far_request_finish(object, &request, &once);
     if (result_out && (err == DRAGON_OK || err == DRAGON_ERR_AGAIN))
         *result_out = request.result;
     return err;
@@ -256,7 +255,7 @@ dragon_err_t far_poll(struct far_object *object, int events, int *events_out,
         return DRAGON_OK;
     }
     struct far_request request = {.result = 0};
-    err = request_start(object, &request, how->deadline_ns);
+    err = far_request_start(object, &request, how->deadline_ns);
     if (err != DRAGON_OK)
         return err;
     struct cu_poll header = {.handle = object->home.handle,
@@ -264,7 +263,7 @@ dragon_err_t far_poll(struct far_object *object, int events, int *events_out,
                              .events = (uint8_t)events,
                              .wait = how->deadline_ns != 0};
     far_peer_send(request.peer, CU_POLL, &header, sizeof header);
-    err = request_finish(object, &request, how);
+    err = far_request_finish(object, &request, how);
     if (err == DRAGON_OK)
         *events_out = (int)request.result & events;
     return err;
@@ -277,7 +276,7 @@ dragon_err_t far_watch(struct far_object *object, int events)
     if (!(events & DRAGON_POLL_RECEIVE) || watch->id != 0 || watch->done)
         return DRAGON_OK;
     watch->watch = true;
-    dragon_err_t err = request_start(object, watch, 0);
+    dragon_err_t err = far_request_start(object, watch, 0);
     object->watch_later = err == DRAGON_ERR_AGAIN;
     if (object->watch_later)
         return DRAGON_OK; // far_told says when we are connected

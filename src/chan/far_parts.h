@@ -5,8 +5,8 @@
 //     far --- peers: connections to who serves         (far_peer.c)
 //      |        one for each address; the transport of a node is kept, others go with their last way
 //      |--- objects, each with two ways to it           (far_way.c, far_send.c)
-//      |        home: the transport of its node; direct: the single receiver, for sends only
-//      `--- requests: what is asked and not answered    (far_ask.c)
+//      |        home: the transport of its node, of a shard its manager; direct: the single receiver, for sends only
+//      `--- requests: what is asked and not answered    (far_ask.c, far_pair.c)
 //
 // A way has a handle on its connection, and numbers its sends. Whatever is lost is told to the call that waits for it,
 // or put down in the object for the next one.
@@ -153,10 +153,23 @@ dragon_err_t far_wait_drained(struct far_way *way, dragon_wait_t mode, int64_t d
 dragon_err_t far_drain(struct far_way *way, dragon_wait_t mode, int64_t deadline_ns);
 bool far_can_send(const struct far_object *object);
 void far_copies_fini(struct far *far);
+// The caller's bytes, while the network moves them. It lets go of them when they are there, were refused, or the connection
+// was lost.
+struct far_moving {
+    bool done;
+};
+void far_on_moved_out(void *arg, dragon_err_t err); // for data_send
+void far_wait_moved_out(struct far *far, struct far_moving *moving);
 void far_on_credit(struct far *far, struct far_peer *peer, const struct cu_credit *credit);
 
 // ---- far_ask.c
 
+// Connected, and with a number. AGAIN, TIMEOUT, and what far_home says.
+dragon_err_t far_request_start(struct far_object *object, struct far_request *request,
+                               int64_t deadline_ns);
+// Waits for the answer. Afterwards nobody knows of the request any more.
+dragon_err_t far_request_finish(struct far_object *object, struct far_request *request,
+                                const struct far_call *how);
 void far_requests_lost(struct far *far, struct far_peer *peer);
 void far_on_message_header(struct far *far, struct far_peer *peer, const struct cu_message *header,
                            struct data_message *message);

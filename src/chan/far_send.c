@@ -199,24 +199,18 @@ static void on_copy_sent(void *arg, dragon_err_t err)
 
 // ---- large ones
 
-// The caller's bytes, while the network moves them.
-struct moving {
-    bool done;
-};
-
-static void on_sent(void *arg, dragon_err_t err)
+void far_on_moved_out(void *arg, dragon_err_t err)
 {
     (void)err; // a loss is told otherwise
-    ((struct moving *)arg)->done = true;
+    ((struct far_moving *)arg)->done = true;
 }
 
 static bool moving_done(void *arg)
 {
-    return ((struct moving *)arg)->done;
+    return ((struct far_moving *)arg)->done;
 }
 
-// The network lets go of the bytes when they are there, were refused, or the connection was lost.
-static void wait_moved(struct far *far, struct moving *moving)
+void far_wait_moved_out(struct far *far, struct far_moving *moving)
 {
     while (!moving->done) {
         if (far_wait(far, moving_done, moving, DRAGON_WAIT_ADAPTIVE, NULL, WAIT_FOREVER_NS))
@@ -229,11 +223,11 @@ static dragon_err_t send_large(struct far_way *way, struct cu_send *header, cons
 {
     struct far_object *object = way->object;
     struct far *far = object->far;
-    struct moving moving = {.done = false};
+    struct far_moving moving = {.done = false};
     header->number = next_number(way, 0); // its bytes stay here until they are asked for
     way->awaited = true;
     way->number = header->number;
-    if (data_send(way->peer->data, CU_SEND, header, sizeof *header, data, bytes, on_sent,
+    if (data_send(way->peer->data, CU_SEND, header, sizeof *header, data, bytes, far_on_moved_out,
                   &moving) != DRAGON_OK)
         return send_failed(way);
     int64_t deadline = header->mode & SEND_TRY ? far_deadline(FAR_ANSWER_MS) : how->deadline_ns;
@@ -245,7 +239,7 @@ static dragon_err_t send_large(struct far_way *way, struct cu_send *header, cons
     }
     if (way->awaited) // there is no answer: the connection counts as lost
         far_peer_lost(way->peer);
-    wait_moved(far, &moving);
+    far_wait_moved_out(far, &moving);
     err = way->answer;
     return err == DRAGON_ERR_AGAIN ? timed_out(how) : err;
 }

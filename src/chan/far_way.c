@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Ways: an object that is open on a connection. Everything goes the way of the home node's transport. Of a channel with
+// Ways: an object that is open on a connection. Everything goes the way of the home node's transport, but for shards, which
+// their managers serve. Of a channel with
 // a single receiver the messages up to CHAN_COPIED go straight to that receiver, as soon as there is a way to it.
 // Larger ones do not, because a receiver that computes would hold up their sender in the middle; the transport is
 // always there.
@@ -82,11 +83,26 @@ void far_way_leave(struct far_way *way)
     far_peer_unref(peer);
 }
 
+// A shard is only served by its manager.
+static dragon_err_t find_manager(struct far_object *object, struct far_peer **peer_out)
+{
+    struct far *far = object->far;
+    bool direct;
+    dragon_err_t err = far_route(far, object->node, object->id, &direct, peer_out, far->why);
+    if (err == DRAGON_OK && !direct)
+        err = err_set(far->why, DRAGON_ERR_PEER, "the manager on node %u does not serve its shard",
+                      object->node);
+    return err;
+}
+
 static dragon_err_t begin_home(struct far_object *object)
 {
     struct far_way *way = &object->home;
+    struct far *far = object->far;
     struct far_peer *peer;
-    dragon_err_t err = far_transport(object->far, object->node, &peer, object->far->why);
+    dragon_err_t err = object->spec.kind == OBJECT_SHARD
+                           ? find_manager(object, &peer)
+                           : far_transport(far, object->node, &peer, far->why);
     if (err == DRAGON_OK)
         err = way_begin(way, peer);
     way->begun_ns = (int64_t)time_now_ns();

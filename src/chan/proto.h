@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What a process says to whoever serves the objects of another node: the node's dragon-transport, or, for a channel
-// with a single receiver, the receiver itself. These are active messages: a header as below, and a payload. All numbers
+// What a process says to whoever serves the objects of another node: the node's dragon-transport; or, for a channel with a
+// single receiver, the receiver itself; or, for a shard of a dictionary, its manager. These are active messages: a header as below, and a payload. All numbers
 // are little-endian and unaligned; what does not follow this is an error of the sender and ends its connection.
 // doc/protocol.md has the same table.
 //
@@ -31,6 +31,12 @@ enum { CHAN_WIRE_VERSION = 1 };
       "with"                                                                                       \
       " AGAIN if it is large; others go in")                                                       \
     X(CU_FLUSH, 10, "u32 handle; answered by CU_CREDIT when all sends before it are in")           \
+    X(CU_PAIR, 11,                                                                                 \
+      "u32 handle, u32 request, u8 op, u8 wait, u8 key sent, u32 key bytes, u64 expected bytes,"   \
+      " u64 value bytes, u64 room, i64 number; key, expected and value; CU_MESSAGE with a value,"  \
+      " else CU_ANSWER")                                                                           \
+    X(CU_PAIR_KEY, 12,                                                                             \
+      "u32 handle, u32 request; a piece of the key and what is expected of the CU_PAIR after it")  \
     X(CU_OPENED, 16, "u32 handle, i32 error, u32 credits")                                         \
     X(CU_CREDIT, 17,                                                                               \
       "u32 handle, u32 number, i32 error: all sends up to it are in; or this one has an error;"    \
@@ -101,6 +107,18 @@ struct CHAN_PACKED cu_cancel {
 };
 struct CHAN_PACKED cu_take_back {
     uint32_t handle, number;
+};
+// Of a shard (ddict/pair.h). Key, expected and value follow one after the other if they have at most CHAN_SMALL bytes in all. Else
+// `key_sent`: the first two came before, in order, in pieces of at most CHAN_SMALL, and what follows is the value alone.
+struct CHAN_PACKED cu_pair {
+    uint32_t handle, request;
+    uint8_t op, wait, key_sent;
+    uint32_t key_bytes;
+    uint64_t expected_bytes, value_bytes, room;
+    int64_t number;
+};
+struct CHAN_PACKED cu_pair_key {
+    uint32_t handle, request;
 };
 struct CHAN_PACKED cu_opened {
     uint32_t handle;

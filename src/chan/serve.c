@@ -96,7 +96,7 @@ void served_unref(struct serve *serve, struct served *served)
 
 void served_waits(struct serve *serve, struct served *served)
 {
-    bool waits = served->blocked || served->parked;
+    bool waits = served->blocked || served->parked || served->pairs;
     if (waits && !served->waits)
         DL_APPEND(serve->waiting, served);
     else if (!waits && served->waits)
@@ -154,6 +154,20 @@ dragon_err_t serve_add(struct serve *serve, struct local_channel *channel, uint6
     return DRAGON_OK;
 }
 
+dragon_err_t serve_add_shard(struct serve *serve, struct shard_view *view)
+{
+    struct served *served = calloc(1, sizeof *served);
+    if (!served)
+        return DRAGON_ERR_NOMEM;
+    served->object = &view->shard->object;
+    served->id = served->object->id;
+    served->spec = (struct object_spec){.kind = OBJECT_SHARD, .single = SINGLE_ONE};
+    served->view = view;
+    HASH_ADD(hh, serve->objects, id, sizeof served->id, served);
+    serve->waiter->port_uses++;
+    return DRAGON_OK;
+}
+
 void serve_remove(struct serve *serve, uint64_t object)
 {
     enum { ROUNDS = 1000 };
@@ -171,6 +185,7 @@ void serve_remove(struct serve *serve, uint64_t object)
             if (use->served != served)
                 continue;
             sends_drop(use, true);
+            pairs_drop(connection, use, DRAGON_ERR_PEER);
             use->served = NULL;
             struct cu_handle moved = {.handle = use->handle};
             reply(connection, CU_MOVED, &moved, sizeof moved);
@@ -218,6 +233,8 @@ bool serve_turn(struct serve *serve)
             sends_turn(serve, served);
         if (served->parked)
             asks_turn(serve, served);
+        if (served->pairs)
+            pairs_turn(serve, served);
         served_waits(serve, served);
     }
     sends_tell(serve);

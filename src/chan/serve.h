@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Serving the objects of this node to processes of others, over the network: everything, in dragon-transport; or the
-// channels of which this process is the single receiver. What cannot be done at once is parked, with its connection,
+// channels of which this process is the single receiver, or the shard of which it is the manager. What cannot be done at once is parked, with its connection,
 // until the object changes, it is cancelled, or the connection is gone. Each request gets exactly one answer.
 //
 // What a sender was told to be on its way and is here in full is not dropped with its connection: it goes into its
@@ -12,6 +12,7 @@
 #include "chan/local.h"
 #include "chan/proto.h"
 #include "chan/sync.h"
+#include "ddict/shard.h"
 #include "net/data.h"
 
 struct serve;
@@ -25,6 +26,9 @@ void serve_destroy(struct serve *serve);                         // NULL is fine
 
 // This process is the single receiver. Until it is removed the network counts in what the waiter waits for. NOMEM.
 dragon_err_t serve_add(struct serve *serve, struct local_channel *channel, uint64_t object);
+// This process is the manager of the shard. The view stays until `serve` is destroyed. Our bell rings when what is parked may go
+// on: wait_for, with this serve's turn as its on_turn, is all that it takes. NOMEM.
+dragon_err_t serve_add_shard(struct serve *serve, struct shard_view *view);
 // Takes in what has come; senders are told to look for another way, and of what was not in the channel yet.
 void serve_remove(struct serve *serve, uint64_t object);
 

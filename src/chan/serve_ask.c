@@ -281,6 +281,7 @@ void ask_cancel(struct serve *serve, struct connection *connection, uint32_t req
         served_waits(serve, served);
         return;
     }
+    pair_cancel(connection, request);
 }
 
 void asks_turn(struct serve *serve, struct served *served)
@@ -314,4 +315,5 @@ void asks_drop(struct serve *serve, struct connection *connection, struct use *u
         unpark(parked);
         served_waits(serve, served);
     }
+    pairs_drop(connection, use, DRAGON_OK);
 }

@@ -8,7 +8,8 @@
 //       |--- telling: uses whose send is answered when it is received      (serve_credit.c)
 //       `------ served: objects, each opened once for all its uses         (serve.c)
 //                  |--- blocked: uses whose next send waits for room       (serve_send.c)
-//                  `--- parked: requests that wait, in order               (serve_ask.c)
+//                  |--- parked: requests that wait, in order               (serve_ask.c)
+//                  `--- pairs: operations on a shard that wait             (serve_pair.c)
 #ifndef CHAN_SERVE_PARTS_H
 #define CHAN_SERVE_PARTS_H
 
@@ -24,6 +25,7 @@ enum {
     SERVE_BATCH = SERVE_CREDITS / 2, // so many are given back at a time
     SERVE_USES_MOST = 1 << 16,       // of a connection
     SERVE_PARKED_MOST = 1 << 12,
+    SERVE_PAIRS_MOST = 256,
     SERVE_SETS = 3, // waitsets of one object
 };
 
@@ -36,11 +38,23 @@ struct served {
     uint32_t uses;
     struct use *blocked;
     struct parked *parked;
+    struct shard_view *view; // borrowed; NULL: no shard
+    struct pair *pairs;
+    uint32_t bell;              // ours, when they were looked at,
+    bool pairs_are_new;         // or not yet
     struct served *next, *prev; // in serve->waiting
     bool waits;                 // it is there
     struct waitset *entered[SERVE_SETS];
     bool rung[SERVE_SETS];
     uint32_t entered_count;
+};
+
+// Key and expected of the next CU_PAIR, as far as they are here.
+struct pair_keys {
+    uint32_t handle, request;
+    uint8_t *data; // owned; NULL: none
+    size_t bytes, room;
+    bool lost; // for want of memory
 };
 
 struct connection {
@@ -53,6 +67,9 @@ struct connection {
     struct use *last; // that was found
     struct parked *parked;
     uint32_t parked_count;
+    struct pair *pairs; // that are not answered at once
+    uint32_t pair_count;
+    struct pair_keys keys;
 };
 
 struct inbound {
@@ -171,5 +188,16 @@ void ask(struct serve *serve, struct use *use, struct parked *request, bool wait
 void ask_cancel(struct serve *serve, struct connection *connection, uint32_t request);
 void asks_turn(struct serve *serve, struct served *served);
 void asks_drop(struct serve *serve, struct connection *connection, struct use *use); // NULL: all
+
+// ---- serve_pair.c
+
+bool pair_arrived(struct use *use, const struct cu_pair *header,
+                  struct data_message *message); // false: against the rules
+bool pair_key_arrived(struct use *use, const struct cu_pair_key *header,
+                      const struct data_message *message); // the same
+void pair_cancel(struct connection *connection, uint32_t request);
+void pairs_turn(struct serve *serve, struct served *served);
+// NULL: all. `err`: what those who wait are told; OK: nothing.
+void pairs_drop(struct connection *connection, struct use *use, dragon_err_t err);
 
 #endif

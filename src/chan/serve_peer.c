@@ -33,6 +33,7 @@ struct use *use_find(struct connection *connection, uint32_t handle)
 static void connection_free(struct serve *serve, struct connection *connection)
 {
     DL_DELETE(serve->connections, connection);
+    free(connection->keys.data);
     free(connection);
 }
 
@@ -95,6 +96,8 @@ static dragon_err_t use_open(struct serve *serve, struct connection *connection,
                              const struct cu_open *open)
 {
     struct served *served;
+    if (serve->all && open->kind == OBJECT_SHARD) // its manager serves it
+        return DRAGON_ERR_UNSUPPORTED;
     if (HASH_COUNT(connection->uses) >= SERVE_USES_MOST)
         return DRAGON_ERR_FULL;
     dragon_err_t err = served_find(serve, open->object, open->kind, &served);
@@ -264,8 +267,9 @@ static bool on_leave(struct use *use)
 
 // All of these begin with the handle.
 static bool on_use_message(struct serve *serve, struct connection *connection, uint8_t type,
-                           const void *header)
+                           struct data_message *message)
 {
+    const void *header = message->header;
     struct use *use = use_find(connection, ((const struct cu_handle *)header)->handle);
     if (!use && type == CU_LEAVE)
         return true; // it crossed with our answer that it cannot be opened
@@ -286,6 +290,10 @@ static bool on_use_message(struct serve *serve, struct connection *connection, u
     case CU_FLUSH:
         send_flush(use);
         return true;
+    case CU_PAIR:
+        return pair_arrived(use, header, message);
+    case CU_PAIR_KEY:
+        return pair_key_arrived(use, header, message);
     }
     return false;
 }
@@ -303,7 +311,7 @@ static bool on_message(struct serve *serve, struct connection *connection, uint8
         ask_cancel(serve, connection, ((const struct cu_cancel *)header)->request);
         return true;
     }
-    return on_use_message(serve, connection, type, header);
+    return on_use_message(serve, connection, type, message);
 }
 
 void serve_on_message(struct serve *serve, struct data_peer *peer, uint8_t type,

@@ -6,8 +6,11 @@
 #include "chan/wire.h"
 
 #include "chan/sync.h"
+#include "ddict/pair.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "headers are sent as they are");
+
+static const uint64_t VALUE_MOST = UINT64_C(1) << 56; // so that sums do not go over
 
 static bool error_fine(int32_t error)
 {
@@ -51,6 +54,24 @@ static bool check_call(const uint8_t *header)
     return call->op < SYNC_OPS && call->wait <= 1;
 }
 
+static bool has_value(uint8_t op)
+{
+    return op == PAIR_PUT || op == PAIR_PUT_ABSENT || op == PAIR_SWAP || op == PAIR_APPEND;
+}
+
+static bool check_pair(const uint8_t *header)
+{
+    const struct cu_pair *pair = (const struct cu_pair *)header;
+    return pair->op >= PAIR_GET && pair->op < PAIR_OPS && pair->wait <= 1 && pair->key_sent <= 1 &&
+           pair->key_bytes <= SHARD_KEY_MOST && pair->expected_bytes <= VALUE_MOST &&
+           pair->value_bytes <= (has_value(pair->op) ? VALUE_MOST : 0);
+}
+
+uint64_t wire_pair_keys(const struct cu_pair *pair)
+{
+    return pair->key_bytes + (pair->op == PAIR_SWAP ? pair->expected_bytes : 0);
+}
+
 static bool check_opened(const uint8_t *header)
 {
     const struct cu_opened *opened = (const struct cu_opened *)header;
@@ -88,6 +109,8 @@ static const struct row {
     [CU_CANCEL] = {"CU_CANCEL", 4, false, anything},
     [CU_TAKE_BACK] = {"CU_TAKE_BACK", 4 + 4, false, anything},
     [CU_FLUSH] = {"CU_FLUSH", 4, false, anything},
+    [CU_PAIR] = {"CU_PAIR", 4 + 4 + 3 + 4 + 3 * 8 + 8, true, check_pair},
+    [CU_PAIR_KEY] = {"CU_PAIR_KEY", 4 + 4, true, anything},
     [CU_OPENED] = {"CU_OPENED", 4 + 4 + 4, false, check_opened},
     [CU_CREDIT] = {"CU_CREDIT", 4 + 4 + 4, false, check_credit},
     [CU_MESSAGE] = {"CU_MESSAGE", 4 + 4 + 8 + 8, true, check_message},
@@ -105,6 +128,8 @@ _Static_assert(sizeof(struct cu_poll) == 4 + 4 + 1 + 1, "CU_POLL");
 _Static_assert(sizeof(struct cu_call) == 4 + 4 + 4 + 3 * 8 + 1, "CU_CALL");
 _Static_assert(sizeof(struct cu_cancel) == 4, "CU_CANCEL");
 _Static_assert(sizeof(struct cu_take_back) == 4 + 4, "CU_TAKE_BACK");
+_Static_assert(sizeof(struct cu_pair) == 4 + 4 + 3 + 4 + 3 * 8 + 8, "CU_PAIR");
+_Static_assert(sizeof(struct cu_pair_key) == 4 + 4, "CU_PAIR_KEY");
 _Static_assert(sizeof(struct cu_opened) == 4 + 4 + 4, "CU_OPENED");
 _Static_assert(sizeof(struct cu_credit) == 4 + 4 + 4, "CU_CREDIT");
 _Static_assert(sizeof(struct cu_message) == 4 + 4 + 8 + 8, "CU_MESSAGE");

@@ -19,6 +19,9 @@ static inline bool wire_is_request(uint8_t type) // to who serves, not from it
     return type < CU_OPENED;
 }
 
+// What a CU_PAIR says that follows or came before: of key and expected, and of the value.
+uint64_t wire_pair_keys(const struct cu_pair *pair);
+
 // The same 32 bytes, in a time that does not tell where they differ.
 bool wire_same_key(const uint8_t *a, const uint8_t *b);
 

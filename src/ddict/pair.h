@@ -21,7 +21,8 @@ enum pair_op {
     PAIR_CLEAR,      //
     PAIR_FREEZE,     // `number`: 1 or 0
     PAIR_FROZEN,     // result: 1 or 0
-    PAIR_WALK, // `number`: the bin, `key`: the prefix, `expected_bytes` 1: with values. The value: records, see pair_record
+    PAIR_WALK, // `number`: the bin, `key`: the prefix, `expected_bytes` 1: with values. The value: records, see pair_record;
+               // result: the next bin, with those left out that are empty
     PAIR_STATS, // the value: struct shard_stats
     PAIR_OPS,
 };

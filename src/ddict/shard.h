@@ -126,6 +126,9 @@ struct pinned {
 };
 dragon_err_t shard_pin(struct shard_view *view, const struct shard_key *key,
                        struct pinned *pinned_out);
+// The same, but until it is unpinned in any case.
+dragon_err_t shard_hold(struct shard_view *view, const struct shard_key *key,
+                        struct pinned *pinned_out);
 void shard_unpin(struct shard_view *view, struct pinned *pinned);
 bool shard_contains(struct shard_view *view, const struct shard_key *key);
 
@@ -161,6 +164,9 @@ dragon_err_t shard_erase(struct shard_view *view, const struct shard_key *key);
 // The value of what was erased, to be read until it is unpinned. FULL: too many are pinned, and nothing was erased.
 dragon_err_t shard_pop(struct shard_view *view, const struct shard_key *key,
                        struct pinned *pinned_out);
+// TOO_BIG: it has more bytes than that, pinned_out->bytes, and nothing was erased.
+dragon_err_t shard_pop_within(struct shard_view *view, const struct shard_key *key, size_t room,
+                              struct pinned *pinned_out);
 dragon_err_t shard_clear(struct shard_view *view);
 void shard_freeze(struct shard_view *view, bool frozen);
 

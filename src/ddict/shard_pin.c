@@ -75,16 +75,21 @@ dragon_err_t shard_pin(struct shard_view *view, const struct shard_key *key,
                        struct pinned *pinned_out)
 {
     struct bin *bin = bin_of(view, key->hash);
-    struct entry *entry;
     dragon_err_t err = DRAGON_ERR_AGAIN;
     if (atomic_load(&view->shard->frozen))
         err = pin_frozen(view, bin, key, pinned_out);
-    if (err != DRAGON_ERR_AGAIN)
-        return err;
+    return err == DRAGON_ERR_AGAIN ? shard_hold(view, key, pinned_out) : err;
+}
+
+dragon_err_t shard_hold(struct shard_view *view, const struct shard_key *key,
+                        struct pinned *pinned_out)
+{
+    struct bin *bin = bin_of(view, key->hash);
+    struct entry *entry;
     struct pin *pin = pin_claim(view);
     if (!pin)
         return DRAGON_ERR_FULL;
-    err = bin_lock(view, bin);
+    dragon_err_t err = bin_lock(view, bin);
     if (err == DRAGON_OK) {
         if (bin_find(view, bin, key, &entry))
             set_pin(view, bin, pin, entry, pinned_out);
@@ -139,6 +144,12 @@ void shard_unpin(struct shard_view *view, struct pinned *pinned)
 dragon_err_t shard_pop(struct shard_view *view, const struct shard_key *key,
                        struct pinned *pinned_out)
 {
+    return shard_pop_within(view, key, SIZE_MAX, pinned_out);
+}
+
+dragon_err_t shard_pop_within(struct shard_view *view, const struct shard_key *key, size_t room,
+                              struct pinned *pinned_out)
+{
     struct bin *bin = bin_of(view, key->hash);
     struct entry *entry;
     struct pin *pin = pin_claim(view);
@@ -150,6 +161,10 @@ dragon_err_t shard_pop(struct shard_view *view, const struct shard_key *key,
         err = !place ? DRAGON_ERR_NOT_FOUND : DRAGON_OK;
         if (place && atomic_load(&view->shard->frozen))
             err = DRAGON_ERR_DENIED;
+        if (err == DRAGON_OK && atomic_load(&entry->value_bytes) > room) {
+            *pinned_out = (struct pinned){.bytes = atomic_load(&entry->value_bytes)};
+            err = DRAGON_ERR_TOO_BIG;
+        }
         if (err == DRAGON_OK) {
             set_pin(view, bin, pin, entry, pinned_out);
             bin_take(view, bin, place);
@@ -158,7 +173,8 @@ dragon_err_t shard_pop(struct shard_view *view, const struct shard_key *key,
     }
     if (err != DRAGON_OK)
         pin_drop(pin);
-    shard_counted(view, err == DRAGON_OK ? COUNT_ERASE : COUNT_MISSED);
+    if (err == DRAGON_OK || err == DRAGON_ERR_NOT_FOUND)
+        shard_counted(view, err == DRAGON_OK ? COUNT_ERASE : COUNT_MISSED);
     return err;
 }
 

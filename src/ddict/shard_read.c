@@ -52,7 +52,7 @@ static dragon_err_t get_pinned(struct shard_view *view, const struct shard_key *
                                size_t room, size_t *bytes_out)
 {
     struct pinned pinned;
-    dragon_err_t err = shard_pin(view, key, &pinned);
+    dragon_err_t err = shard_hold(view, key, &pinned);
     if (err != DRAGON_OK)
         return err;
     *bytes_out = pinned.bytes;

@@ -33,8 +33,8 @@ Test(wire, sizes)
             }
         }
     }
-    // All but CU_OPEN and CU_POLL may be all zeros; each has one size.
-    cr_expect_eq(known, 13);
+    // All but CU_OPEN, CU_POLL and CU_PAIR may be all zeros; each has one size.
+    cr_expect_eq(known, 14);
 }
 
 Test(wire, payloads)
