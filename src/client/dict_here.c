@@ -48,6 +48,21 @@ static dragon_err_t append(struct shard_view *view, const struct pair_call *call
     return err;
 }
 
+static dragon_err_t pop(struct shard_view *view, const struct pair_call *call,
+                        struct dict_result *result)
+{
+    struct pinned pinned;
+    dragon_err_t err = shard_pop_within(view, &call->key, result->room, &pinned);
+    if (err == DRAGON_OK || err == DRAGON_ERR_TOO_BIG)
+        result->bytes = pinned.bytes;
+    if (err != DRAGON_OK)
+        return err;
+    if (pinned.bytes > 0)
+        memcpy(result->buffer, pinned.data, pinned.bytes);
+    shard_unpin(view, &pinned);
+    return DRAGON_OK;
+}
+
 static dragon_err_t stats(struct shard_view *view, struct dict_result *result)
 {
     struct shard_stats stats;
@@ -97,6 +112,7 @@ static dragon_err_t walk(struct shard_view *view, const struct pair_call *call,
     result->bytes = 0;
     if (call->number < 0 || call->number >= view->shard->bins)
         return DRAGON_ERR_NOT_FOUND;
+    result->result = (uint64_t)call->number + 1;
     dragon_err_t err = shard_walk(view, (uint32_t)call->number, take, &walk);
     return err == DRAGON_OK && result->bytes > result->room ? DRAGON_ERR_TOO_BIG : err;
 }
@@ -110,6 +126,8 @@ dragon_err_t pair_here(struct shard_view *view, const struct pair_call *call,
     switch (call->op) {
     case PAIR_GET:
         return shard_get(view, &call->key, result->buffer, result->room, &result->bytes);
+    case PAIR_POP:
+        return pop(view, call, result);
     case PAIR_PUT:
         err = put(view, call, SHARD_PUT);
         return err == DRAGON_ERR_FULL && call->wait ? DRAGON_ERR_AGAIN : err;
@@ -142,7 +160,6 @@ dragon_err_t pair_here(struct shard_view *view, const struct pair_call *call,
         return walk(view, call, result);
     case PAIR_STATS:
         return stats(view, result);
-    case PAIR_POP: // its value is taken by who erased it, see dict_pop
     case PAIR_OPS:
         break;
     }

@@ -121,44 +121,9 @@ dragon_err_t dragon_dict_get_new(dragon_dict_t *dict, const void *key, size_t ke
     return fetch_any(dict, PAIR_GET, key, key_bytes, value_out, bytes_out, timeout_ms);
 }
 
-// On this node it is erased first, and copied out of what cannot change any more.
-static dragon_err_t pop_here(struct dragon_dict *dict, struct dict_part *part,
-                             const struct shard_key *key, void **value_out, size_t *bytes_out)
-{
-    struct pinned pinned;
-    dragon_err_t err = DRAGON_ERR_CLOSED;
-    if (object_state(part->handle.object) == OBJECT_OPEN)
-        err = shard_pop(&part->view, key, &pinned);
-    if (err != DRAGON_OK)
-        return dict_failed(dict, dict_manager(dict, key->hash), err);
-    void *value = malloc(pinned.bytes > 0 ? pinned.bytes : 1);
-    if (value && pinned.bytes > 0)
-        memcpy(value, pinned.data, pinned.bytes);
-    if (value && bytes_out)
-        *bytes_out = pinned.bytes;
-    shard_unpin(&part->view, &pinned);
-    if (!value)
-        return DRAGON_ERR_NOMEM;
-    *value_out = value;
-    return DRAGON_OK;
-}
-
 dragon_err_t dragon_dict_pop(dragon_dict_t *dict, const void *key, size_t key_bytes,
                              void **value_out, size_t *bytes_out, int timeout_ms)
 {
-    struct shard_key hashed;
-    struct dict_part *part;
-    dragon_err_t err = begin(dict, key, key_bytes, &hashed);
-    if (err != DRAGON_OK)
-        return err;
-    if (!value_out)
-        return DRAGON_ERR_INVAL;
-    uint32_t manager = dict_manager(dict, hashed.hash);
-    err = dict_part(dict, manager, &part);
-    if (err != DRAGON_OK)
-        return dict_failed(dict, manager, err);
-    if (part->handle.object)
-        return pop_here(dict, part, &hashed, value_out, bytes_out);
     return fetch_any(dict, PAIR_POP, key, key_bytes, value_out, bytes_out, timeout_ms);
 }
 

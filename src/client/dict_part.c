@@ -142,11 +142,13 @@ static dragon_err_t call_there(struct dict_part *part, const struct pair_call *c
                                struct dict_result *result, int timeout_ms)
 {
     struct far_object *far;
+    struct far_call how = {.deadline_ns = wait_deadline(timeout_ms)};
     dragon_err_t err = handle_far(&part->handle, &far);
-    (void)call;
-    (void)result;
-    (void)timeout_ms;
-    return err == DRAGON_OK ? DRAGON_ERR_UNSUPPORTED : err;
+    if (err != DRAGON_OK)
+        return err;
+    err = far_pair(far, call, result->buffer, result->room, &result->bytes, &result->result, &how);
+    bool is_not_yet = err == DRAGON_ERR_NOT_FOUND || err == DRAGON_ERR_FULL;
+    return call->wait && is_not_yet && wait_tries(timeout_ms) ? DRAGON_ERR_AGAIN : err;
 }
 
 dragon_err_t dict_call(struct dragon_dict *dict, uint32_t manager, const struct pair_call *call,

@@ -90,7 +90,9 @@ static dragon_err_t read_bin(struct dragon_dict_cursor *cursor, int timeout_ms)
     } while (err == DRAGON_OK);
     if (err != DRAGON_OK)
         return err;
-    cursor->bin++;
+    if (result.result <= (uint64_t)cursor->bin || result.result > INT64_MAX)
+        return DRAGON_ERR_PROTO;
+    cursor->bin = (int64_t)result.result;
     cursor->bytes = result.bytes;
     cursor->at = 0;
     return DRAGON_OK;

@@ -35,6 +35,8 @@ static inline bool shared_is_ours(const struct shared *shared)
 dragon_err_t shared_get(struct dragon_runtime *runtime, struct shared **shared_out,
                         dragon_error_t *error);
 dragon_err_t shared_far(struct shared *shared, struct far **far_out, dragon_error_t *error);
+// Tells the keeper that this process serves the object to other nodes, with the port of its far, or no longer.
+dragon_err_t shared_serves(struct shared *shared, uint64_t object, bool serves);
 // A text for an error of a call that may have had to connect.
 const char *shared_why(const struct shared *shared, dragon_err_t err);
 void shared_destroy(struct shared *shared);            // by dragon_runtime_detach; NULL is fine

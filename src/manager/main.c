@@ -49,16 +49,22 @@ static dragon_err_t say(dragon_channel_t *channel, uint32_t number, const dragon
     return dragon_channel_send(channel, &report, sizeof report, 0, REPORT_MS);
 }
 
+// *told_out: who makes the dictionary knows of the error.
 static dragon_err_t serve(dragon_runtime_t *runtime, const struct manager_options *options,
-                          dragon_channel_t *channel, dragon_error_t *error)
+                          dragon_channel_t *channel, bool *told_out, dragon_error_t *error)
 {
     struct manager *manager = NULL;
     dragon_err_t err = manager_create(runtime, options, &manager, error);
     if (err == DRAGON_OK)
         *error = (dragon_error_t){.code = DRAGON_OK};
+    else
+        *told_out = true;
     dragon_err_t said = say(channel, options->number, error);
-    if (err == DRAGON_OK && said != DRAGON_OK)
-        err = err_set(error, said, "nobody waits for this manager any more");
+    if (said != DRAGON_OK) {
+        *told_out = false;
+        if (err == DRAGON_OK)
+            err = err_set(error, said, "nobody waits for this manager any more");
+    }
     if (err == DRAGON_OK)
         err = manager_run(manager, channel, error);
     dragon_channel_detach(channel);
@@ -72,6 +78,7 @@ int main(int argc, char **argv)
     dragon_runtime_t *runtime;
     dragon_channel_t *channel;
     dragon_error_t error;
+    bool told = false;
     log_open(DICT_MANAGER, "");
     signal(SIGPIPE, SIG_IGN);
     if (argc != 6 || !read_options(argv, &options)) {
@@ -83,10 +90,10 @@ int main(int argc, char **argv)
     if (err == DRAGON_OK) {
         err = dragon_channel_attach(runtime, argv[2], &channel, &error);
         if (err == DRAGON_OK)
-            err = serve(runtime, &options, channel, &error);
+            err = serve(runtime, &options, channel, &told, &error);
         dragon_runtime_detach(runtime);
     }
-    if (err != DRAGON_OK)
+    if (err != DRAGON_OK && !told)
         log_error("%s", error.text);
     return err == DRAGON_OK ? 0 : EXIT_FAILED;
 }

@@ -5,6 +5,7 @@
 
 #include "manager/manager.h"
 
+#include "chan/serve.h"
 #include "client/dict.h"
 #include "ddict/shard_parts.h"
 
@@ -19,18 +20,22 @@ enum {
 struct manager {
     struct handle root;
     struct dict_part part;
+    struct serve *serve; // borrowed; NULL: other nodes are not served
 };
 
 static dragon_err_t make_shard(struct manager *manager, dragon_runtime_t *runtime,
                                const struct manager_options *options, dragon_error_t *error)
 {
     struct object_spec spec = {.kind = OBJECT_SHARD,
+                               .single = SINGLE_ONE,
                                .owned = true,
                                .huge = options->huge,
                                .numa = options->numa,
                                .initial = (int64_t)options->bytes};
     struct dict_part *part = &manager->part;
     dragon_err_t err = handle_create(&part->handle, runtime, DRAGON_HERE, &spec, error);
+    if (err == DRAGON_ERR_TOO_BIG) // for this node
+        err = error->code = DRAGON_ERR_FULL;
     if (err != DRAGON_OK)
         return err;
     part->open = true;
@@ -38,6 +43,29 @@ static dragon_err_t make_shard(struct manager *manager, dragon_runtime_t *runtim
                     part->handle.shared->space))
         return err_set(error, DRAGON_ERR_PROTO, "the memory of the shard is damaged");
     return DRAGON_OK;
+}
+
+// Without a network library only processes of this node can use the shard; others are told when they try.
+static dragon_err_t serve(struct manager *manager, dragon_error_t *error)
+{
+    struct shared *shared = manager->root.shared;
+    uint64_t id = manager->part.handle.id;
+    struct far *far;
+    if (shared->space->nodes < 2)
+        return DRAGON_OK;
+    dragon_err_t err = shared_far(shared, &far, error);
+    if (err == DRAGON_ERR_UNSUPPORTED)
+        return DRAGON_OK;
+    if (err != DRAGON_OK)
+        return err;
+    struct serve *serve = far_serve(far);
+    if (!serve || serve_add_shard(serve, &manager->part.view) != DRAGON_OK)
+        return err_set(error, DRAGON_ERR_NOMEM, "out of memory");
+    manager->serve = serve;
+    err = shared_serves(shared, id, true);
+    return err == DRAGON_OK
+               ? err
+               : err_set(error, err, "other nodes cannot be served: %s", dragon_err_text(err));
 }
 
 dragon_err_t manager_create(dragon_runtime_t *runtime, const struct manager_options *options,
@@ -53,6 +81,8 @@ dragon_err_t manager_create(dragon_runtime_t *runtime, const struct manager_opti
         return err;
     }
     err = make_shard(manager, runtime, options, error);
+    if (err == DRAGON_OK)
+        err = serve(manager, error);
     if (err == DRAGON_OK) {
         err = dict_root_set(&manager->root, DICT_SHARDS + options->number,
                             (int64_t)manager->part.handle.id);
@@ -72,6 +102,8 @@ void manager_destroy(struct manager *manager)
 {
     if (!manager)
         return;
+    if (manager->serve)
+        serve_remove(manager->serve, manager->part.handle.id);
     if (manager->part.open)
         handle_end(&manager->part.handle, NULL);
     handle_leave(&manager->root);
