@@ -5,7 +5,6 @@
 
 #include "client/dict.h"
 
-#include <dragon/name.h>
 #include <dragon/sync.h>
 
 #include <inttypes.h>
@@ -106,7 +105,6 @@ dragon_err_t dragon_dict_create(dragon_runtime_t *runtime, const dragon_dict_spe
                                 dragon_dict_t **dict_out, dragon_error_t *error)
 {
     static const dragon_dict_spec_t defaults = DRAGON_DICT_SPEC_INIT;
-    struct dragon_dict *dict = NULL;
     struct handle root;
     if (!dict_out)
         return err_set(error, DRAGON_ERR_INVAL, "there is nowhere to put the handle");
@@ -117,19 +115,10 @@ dragon_err_t dragon_dict_create(dragon_runtime_t *runtime, const dragon_dict_spe
     dragon_err_t err = dict_start(runtime, spec, &root, error);
     if (err != DRAGON_OK)
         return err;
-    err = dict_wrap(&root, &dict, error);
-    if (err != DRAGON_OK) {
+    err = dict_wrap(&root, dict_out, error);
+    if (err != DRAGON_OK)
         handle_end(&root, NULL);
-        return err;
-    }
-    if (spec->name)
-        err = dragon_name_publish(runtime, spec->name, dict->descriptor, error);
-    if (err != DRAGON_OK) {
-        dragon_dict_destroy(dict, NULL);
-        return err;
-    }
-    *dict_out = dict;
-    return DRAGON_OK;
+    return err;
 }
 
 dragon_err_t dragon_dict_attach(dragon_runtime_t *runtime, const char *descriptor,

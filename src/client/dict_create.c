@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Making a dictionary: its root, then a detached group of managers, each of which reports over a channel that it is up, or
-// why not. The channel ends when this process does, by which managers that are still coming up know that nobody waits
-// for them.
+// why not. When this process dies before it has told everybody, all that it has made ends with it.
 #include "config.h"
 
 #include "base/time.h"
@@ -10,6 +9,7 @@
 #include "client/dict.h"
 
 #include <dragon/group.h>
+#include <dragon/name.h>
 
 #include <inttypes.h>
 #include <poll.h>
@@ -27,6 +27,7 @@ struct start {
     struct dragon_runtime *runtime; // borrowed
     const dragon_dict_spec_t *spec; // borrowed
     struct handle *root;            // borrowed
+    char *descriptor;               // owned
     uint32_t managers, up;
     uint64_t bytes; // of each
     dragon_channel_t *channel;
@@ -177,10 +178,34 @@ static dragon_err_t make_root(struct start *start, dragon_error_t *error)
     return err_set(error, err, "the dictionary cannot be made: %s", dragon_err_text(err));
 }
 
+// So that it costs no managers.
+static dragon_err_t check_name(struct start *start, dragon_error_t *error)
+{
+    const char *name = start->spec->name;
+    char *text;
+    if (!name)
+        return DRAGON_OK;
+    dragon_err_t err = dragon_name_find(start->runtime, name, 0, &text, error);
+    if (err == DRAGON_ERR_AGAIN)
+        return DRAGON_OK;
+    if (err != DRAGON_OK)
+        return err;
+    err_set(error, DRAGON_ERR_EXISTS, "the name \"%s\" is taken: %.100s", name, text);
+    free(text);
+    return DRAGON_ERR_EXISTS;
+}
+
+static dragon_err_t publish(struct start *start, dragon_error_t *error)
+{
+    if (!start->spec->name)
+        return DRAGON_OK;
+    return dragon_name_publish(start->runtime, start->spec->name, start->descriptor, error);
+}
+
 static dragon_err_t make_channel(struct start *start, dragon_error_t *error)
 {
     struct object_spec spec = {.kind = OBJECT_CHANNEL,
-                               .owned = true,
+                               .owned = OWNED_BY_MAKER,
                                .numa = DRAGON_ANY_NUMA,
                                .capacity = DRAGON_CHANNEL_CAPACITY,
                                .inline_bytes = DRAGON_CHANNEL_INLINE};
@@ -196,19 +221,13 @@ static dragon_err_t make_channel(struct start *start, dragon_error_t *error)
 static dragon_err_t launch(struct start *start, dragon_error_t *error)
 {
     char program[] = DICT_MANAGER, bytes[24], numa[16], huge[16];
-    const struct handle *root = start->root;
-    char *descriptor =
-        descriptor_write(DICT_WHAT, root->shared->space->runtime,
-                         (uint64_t[OBJECT_NUMBERS]){root->node, root->id}, OBJECT_NUMBERS);
     char *reports = strdup(dragon_channel_descriptor(start->channel));
     snprintf(bytes, sizeof bytes, "%" PRIu64, start->bytes);
     snprintf(numa, sizeof numa, "%d", start->spec->memory.numa);
     snprintf(huge, sizeof huge, "%d", (int)start->spec->memory.huge);
-    char *argv[] = {program, descriptor, reports, bytes, numa, huge, NULL};
-    dragon_err_t err = descriptor && reports
-                           ? make_group(start, argv, start->managers, &start->group, error)
-                           : err_set(error, DRAGON_ERR_NOMEM, "out of memory");
-    free(descriptor);
+    char *argv[] = {program, start->descriptor, reports, bytes, numa, huge, NULL};
+    dragon_err_t err = reports ? make_group(start, argv, start->managers, &start->group, error)
+                               : err_set(error, DRAGON_ERR_NOMEM, "out of memory");
     free(reports);
     if (err != DRAGON_OK)
         return err;
@@ -293,18 +312,35 @@ static void stop(struct start *start)
         dragon_group_wait(start->group, END_MS);
 }
 
+// From now on it is everybody's.
+static dragon_err_t let_go(struct start *start, dragon_error_t *error)
+{
+    struct handle again, *root = start->root;
+    dragon_err_t err = dict_root_set(root, DICT_STATE, DICT_UP);
+    if (err != DRAGON_OK)
+        return err_set(error, err, "the dictionary cannot be made: %s", dragon_err_text(err));
+    err = handle_open(&again, root, root->node, root->id, OBJECT_VALUE, error);
+    if (err == DRAGON_OK)
+        handle_leave(&again);
+    return err;
+}
+
 static dragon_err_t come_up(struct start *start, dragon_error_t *error)
 {
-    dragon_err_t err = make_channel(start, error);
+    const struct handle *root = start->root;
+    start->descriptor =
+        descriptor_write(DICT_WHAT, root->shared->space->runtime,
+                         (uint64_t[OBJECT_NUMBERS]){root->node, root->id}, OBJECT_NUMBERS);
+    dragon_err_t err = start->descriptor ? make_channel(start, error)
+                                         : err_set(error, DRAGON_ERR_NOMEM, "out of memory");
     if (err == DRAGON_OK)
         err = launch(start, error);
     if (err == DRAGON_OK)
         err = wait_for_reports(start, error);
-    if (err == DRAGON_OK) {
-        err = dict_root_set(start->root, DICT_STATE, DICT_UP);
-        if (err != DRAGON_OK)
-            err_set(error, err, "the dictionary cannot be made: %s", dragon_err_text(err));
-    }
+    if (err == DRAGON_OK)
+        err = publish(start, error);
+    if (err == DRAGON_OK)
+        err = let_go(start, error);
     return err;
 }
 
@@ -315,6 +351,8 @@ dragon_err_t dict_start(struct dragon_runtime *runtime, const dragon_dict_spec_t
     dragon_error_t mine;
     error = error ? error : &mine; // its text is used
     dragon_err_t err = check_spec(spec, error);
+    if (err == DRAGON_OK)
+        err = check_name(&start, error);
     if (err == DRAGON_OK)
         err = count(&start, error);
     if (err == DRAGON_OK)
@@ -334,5 +372,6 @@ dragon_err_t dict_start(struct dragon_runtime *runtime, const dragon_dict_spec_t
     dragon_group_destroy(start.group);
     dragon_channel_set_destroy(start.set);
     dragon_channel_destroy(start.channel, NULL);
+    free(start.descriptor);
     return err;
 }

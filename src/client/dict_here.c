@@ -21,6 +21,12 @@ static dragon_err_t put(struct shard_view *view, const struct pair_call *call, e
     return err == DRAGON_OK ? shard_store(view, &call->key, &fresh, how) : err;
 }
 
+// There may be room some day.
+static bool may_wait(const struct shard_view *view, const struct pair_call *call)
+{
+    return call->wait && call->value_bytes < view->shard->bytes;
+}
+
 static dragon_err_t swap(struct shard_view *view, const struct pair_call *call)
 {
     struct fresh fresh;
@@ -130,7 +136,7 @@ dragon_err_t pair_here(struct shard_view *view, const struct pair_call *call,
         return pop(view, call, result);
     case PAIR_PUT:
         err = put(view, call, SHARD_PUT);
-        return err == DRAGON_ERR_FULL && call->wait ? DRAGON_ERR_AGAIN : err;
+        return err == DRAGON_ERR_FULL && may_wait(view, call) ? DRAGON_ERR_AGAIN : err;
     case PAIR_PUT_ABSENT:
         return put(view, call, SHARD_PUT_ABSENT);
     case PAIR_SWAP:

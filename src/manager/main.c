@@ -66,7 +66,7 @@ static dragon_err_t serve(dragon_runtime_t *runtime, const struct manager_option
             err = err_set(error, said, "nobody waits for this manager any more");
     }
     if (err == DRAGON_OK)
-        err = manager_run(manager, channel, error);
+        err = manager_run(manager, error);
     dragon_channel_detach(channel);
     manager_destroy(manager);
     return err;

@@ -12,7 +12,6 @@
 #include <dragon/dict.h>
 
 enum {
-    LOOK_MS = 1000,   // at who makes the dictionary, while it comes up
     SWEEP_MS = 10000, // for what the dead have left
     AGAIN_MS = 100,   // when the node of the root did not answer
 };
@@ -28,7 +27,7 @@ static dragon_err_t make_shard(struct manager *manager, dragon_runtime_t *runtim
 {
     struct object_spec spec = {.kind = OBJECT_SHARD,
                                .single = SINGLE_ONE,
-                               .owned = true,
+                               .owned = OWNED_BY_MAKER,
                                .huge = options->huge,
                                .numa = options->numa,
                                .initial = (int64_t)options->bytes};
@@ -129,36 +128,18 @@ static dragon_err_t wait_again(struct manager *manager)
     return err == DRAGON_ERR_TIMEOUT ? DRAGON_OK : err;
 }
 
-// Who made it is gone, and nobody else knows of it.
-static bool is_abandoned(struct manager *manager, dragon_channel_t *reports)
-{
-    int64_t state;
-    int events;
-    return dragon_channel_poll(reports, DRAGON_POLL_SEND, &events, 0) == DRAGON_ERR_CLOSED &&
-           dict_root_get(&manager->root, DICT_STATE, &state) == DRAGON_OK && state == DICT_COMING;
-}
-
-static void destroy_root(struct manager *manager)
-{
-    struct handle again;
-    struct handle *root = &manager->root;
-    if (handle_open(&again, root, root->node, root->id, OBJECT_VALUE, NULL) == DRAGON_OK)
-        handle_end(&again, NULL);
-}
-
 static void sweep(struct manager *manager)
 {
     if (atomic_load(&manager->part.view.shard->pins_left))
         pins_sweep(&manager->part.view);
 }
 
-dragon_err_t manager_run(struct manager *manager, dragon_channel_t *reports, dragon_error_t *error)
+dragon_err_t manager_run(struct manager *manager, dragon_error_t *error)
 {
     uint64_t state = DICT_COMING;
     while (state != DICT_FAILED) {
         struct sync_call call = {.op = SYNC_VALUE_CHANGE, .a = DICT_STATE, .b = state};
-        dragon_err_t err =
-            handle_sync(&manager->root, &call, &state, state == DICT_COMING ? LOOK_MS : SWEEP_MS);
+        dragon_err_t err = handle_sync(&manager->root, &call, &state, SWEEP_MS);
         if (err == DRAGON_ERR_PEER)
             err = wait_again(manager);
         if (err == DRAGON_ERR_CLOSED || err == DRAGON_ERR_PEER)
@@ -167,8 +148,6 @@ dragon_err_t manager_run(struct manager *manager, dragon_channel_t *reports, dra
             return err_set(error, err, "the dictionary cannot be reached: %s",
                            shared_why(manager->root.shared, err));
         sweep(manager);
-        if (state == DICT_COMING && is_abandoned(manager, reports))
-            destroy_root(manager);
     }
     return DRAGON_OK;
 }

@@ -5,7 +5,7 @@
 #ifndef MANAGER_MANAGER_H
 #define MANAGER_MANAGER_H
 
-#include <dragon/channel.h>
+#include <dragon/runtime.h>
 
 struct manager;
 
@@ -21,8 +21,7 @@ dragon_err_t manager_create(dragon_runtime_t *runtime, const struct manager_opti
                             struct manager **manager_out, dragon_error_t *error);
 void manager_destroy(struct manager *manager); // NULL is fine
 
-// Until the dictionary is destroyed, or the runtime ends. `reports` is there as long as somebody waits for the dictionary to come
-// up: when it ends before that, the dictionary is destroyed.
-dragon_err_t manager_run(struct manager *manager, dragon_channel_t *reports, dragon_error_t *error);
+// Until the dictionary is destroyed, or the runtime ends.
+dragon_err_t manager_run(struct manager *manager, dragon_error_t *error);
 
 #endif

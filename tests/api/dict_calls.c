@@ -94,6 +94,25 @@ static void check_errors(void)
             "a name that is taken");
 }
 
+static void check_places(void)
+{
+    dragon_dict_spec_t spec = DRAGON_DICT_SPEC_INIT;
+    dragon_dict_t *made = NULL;
+    uint32_t nodes = dragon_runtime_nodes(one), node = 99;
+    chan_need(dragon_dict_create(one, NULL, &made, &error), &error, "none by default");
+    tap_equal(dragon_dict_managers(made), nodes, "by default a manager on each node");
+    for (uint32_t i = 0; i < nodes; i++) {
+        chan_need(dragon_dict_manager_node(made, i, &node), NULL, "no node");
+        tap_equal(node, i, "in their order");
+    }
+    tap_err(dragon_dict_destroy(made, &error), DRAGON_OK, "destroyed");
+    spec.managers_per_node = 2;
+    spec.total_bytes = UINT64_C(4) * nodes << 20;
+    chan_need(dragon_dict_create(one, &spec, &made, &error), &error, "no larger one");
+    tap_equal(dragon_dict_managers(made), 2 * (long)nodes, "two on each node");
+    tap_err(dragon_dict_destroy(made, &error), DRAGON_OK, "destroyed");
+}
+
 // ---- pairs
 
 static void check_pairs(void)
@@ -355,6 +374,9 @@ static void check_waiting(void)
     tap_check(count >= 2, "there was for some");
     tap_err(dragon_dict_put_wait(bound, K("more"), large, sizeof large, MS), DRAGON_ERR_TIMEOUT,
             "waited for room");
+    static uint8_t enormous[8 << 20];
+    tap_err(dragon_dict_put_wait(bound, K("more"), enormous, sizeof enormous, TAP_WAIT_MS),
+            DRAGON_ERR_FULL, "for which there will never be any");
     tap_err(dragon_dict_erase(bound, K("large 0"), ms), DRAGON_OK, "one erased");
     tap_err(dragon_dict_put_wait(bound, K("more"), large, sizeof large, MS), DRAGON_OK,
             "there is room");
@@ -458,6 +480,7 @@ int main(int argc, char **argv)
     two = tap_attach();
     check_life();
     check_errors();
+    check_places();
     check_pairs();
     check_sizes();
     check_views();

@@ -253,6 +253,45 @@ static void check_killed_coming_up(void)
     tap_check(managers_end(NULL), "no manager is left");
 }
 
+static int create_named(const char *name)
+{
+    dragon_dict_spec_t spec = DRAGON_DICT_SPEC_INIT;
+    dragon_dict_t *made = NULL;
+    spec.managers = MANAGERS;
+    spec.name = name;
+    chan_need(dragon_dict_create(runtime, &spec, &made, &error), &error, "no dictionary");
+    pause();
+    return 1;
+}
+
+// The dictionary that it was making is there for all, or it is gone.
+static void check_maker_killed(void)
+{
+    enum { ROUNDS = 6 };
+    const char *const argv[] = {"create", "orphan", NULL};
+    int there = 0, gone = 0;
+    for (int i = 0; i < ROUNDS; i++) {
+        dragon_rank_status_t status;
+        dragon_dict_t *found = NULL;
+        dragon_group_t *group = chan_ranks(runtime, NULL, 1, argv);
+        tap_is_up(runtime, group, 0, &status);
+        usleep((useconds_t)(i * 8000)); // that is when it is killed, whatever it does
+        kill(status.pid, SIGKILL);
+        dragon_group_wait(group, TAP_WAIT_MS);
+        dragon_group_destroy(group);
+        dragon_err_t err = dragon_dict_find(runtime, "orphan", 0, &found, &error);
+        if (err == DRAGON_OK)
+            err = dragon_dict_destroy(found, &error);
+        there += err == DRAGON_OK;
+        gone += err == DRAGON_ERR_AGAIN || err == DRAGON_ERR_CLOSED;
+        if (!managers_end(NULL))
+            break;
+    }
+    printf("# %d there, %d gone\n", there, gone);
+    tap_equal(there + gone, ROUNDS, "a dictionary whose maker is killed is there or gone");
+    tap_check(managers_end(NULL), "no manager is left");
+}
+
 static int check_missing(void)
 {
     dragon_dict_t *none = NULL;
@@ -270,11 +309,14 @@ int main(int argc, char **argv)
         return check_missing();
     if (argc == 2 && strcmp(argv[1], "leave") == 0)
         return make(MANAGERS) == NULL; // it is left to the runtime
+    if (argc == 3 && strcmp(argv[1], "create") == 0)
+        return create_named(argv[2]);
     if (argc == 3)
         return strcmp(argv[1], "lost") == 0 ? wait_lost(argv[2]) : storm(argv[2]);
     check_manager_killed();
     check_clients_killed();
     check_killed_coming_up();
+    check_maker_killed();
     tap_check(chan_nodes_empty(runtime), "nothing is left on any node");
     dragon_runtime_detach(runtime);
     return tap_finish();
