@@ -161,8 +161,11 @@ static void on_event(void *arg, dragon_group_t *group, const dragon_event_t *eve
 
 static dragon_err_t make_root(struct start *start, dragon_error_t *error)
 {
-    struct object_spec spec = {
-        .kind = OBJECT_VALUE, .capacity = DICT_SHARDS + start->managers, .numa = DRAGON_ANY_NUMA};
+    // Until all is done it ends with us, and the managers and the name with it.
+    struct object_spec spec = {.kind = OBJECT_VALUE,
+                               .owned = OWNED_AT_FIRST,
+                               .numa = DRAGON_ANY_NUMA,
+                               .capacity = DICT_SHARDS + start->managers};
     struct handle *root = start->root;
     dragon_err_t err = handle_create(root, start->runtime, DRAGON_HERE, &spec, error);
     if (err != DRAGON_OK)

@@ -275,7 +275,7 @@ static void check_maker_killed(void)
         dragon_dict_t *found = NULL;
         dragon_group_t *group = chan_ranks(runtime, NULL, 1, argv);
         tap_is_up(runtime, group, 0, &status);
-        usleep((useconds_t)(i * 8000)); // that is when it is killed, whatever it does
+        usleep((useconds_t)(i * 40000)); // that is when it is killed, whatever it does
         kill(status.pid, SIGKILL);
         dragon_group_wait(group, TAP_WAIT_MS);
         dragon_group_destroy(group);
