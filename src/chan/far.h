@@ -49,7 +49,8 @@ dragon_err_t far_sync(struct far_object *object, const struct sync_call *call, u
                       const struct far_call *how);
 
 // An operation on a shard, by its manager. A value comes into the buffer, `bytes_out` says how large it is, also with TOO_BIG: it has
-// more than `room`, and nothing was done. `result_out` as in ddict/pair.h. Both may be NULL. PEER: the manager is gone.
+// more than `room`, and nothing was done. `result_out` as in ddict/pair.h. Both may be NULL. PEER: the manager is gone. TIMEOUT, or AGAIN
+// when the deadline is 0: also of what waits and is not possible yet.
 dragon_err_t far_pair(struct far_object *object, const struct pair_call *call, void *buffer,
                       size_t room, size_t *bytes_out, uint64_t *result_out,
                       const struct far_call *how);

@@ -114,13 +114,14 @@ static dragon_err_t ask_for_key(struct far_object *object, const struct pair_cal
     return err == DRAGON_OK ? DRAGON_ERR_STATE : err;
 }
 
-// There was room for the value, and none for what goes with it.
-static bool is_to_repeat(const struct far_object *object, const struct pair_call *call,
-                         dragon_err_t err, const struct far_call *how)
+// It is not possible yet.
+static bool is_too_soon(const struct far_object *object, const struct pair_call *call,
+                        dragon_err_t err)
 {
-    return err == DRAGON_ERR_FULL && call->wait &&
-           call->value_bytes < (uint64_t)object->spec.initial &&
-           (int64_t)time_now_ns() < how->deadline_ns;
+    if (call->op == PAIR_CONTAINS)
+        return call->wait && err == DRAGON_ERR_NOT_FOUND;
+    return call->wait && err == DRAGON_ERR_FULL &&
+           call->value_bytes < (uint64_t)object->spec.initial;
 }
 
 dragon_err_t far_pair(struct far_object *object, const struct pair_call *call, void *buffer,
@@ -135,10 +136,12 @@ dragon_err_t far_pair(struct far_object *object, const struct pair_call *call, v
         return DRAGON_ERR_FULL;
     struct far_request request;
     dragon_err_t err;
-    do {
+    do { // again when there was room for the value, and none for what goes with it
         request = (struct far_request){.buffer = buffer, .room = room};
         err = ask_once(object, call, &request, how);
-    } while (is_to_repeat(object, call, err, how));
+    } while (is_too_soon(object, call, err) && (int64_t)time_now_ns() < how->deadline_ns);
+    if (is_too_soon(object, call, err))
+        err = how->deadline_ns == 0 ? DRAGON_ERR_AGAIN : DRAGON_ERR_TIMEOUT;
     if (err == DRAGON_ERR_TOO_BIG)
         request.bytes = request.result;
     else if (err == DRAGON_OK && request.bytes > room)

@@ -8,33 +8,11 @@
 // Whatever a connection had under way when it ends is given back: blocks at once, or when the network lets go of them.
 #include "config.h"
 
-#include "chan/serve_parts.h"
-#include "ddict/pair.h"
+#include "chan/serve_pair.h"
 
 #include <stdlib.h>
 
-enum { WALK_FIRST = 4096 }; // room for records
-
-struct pair {
-    struct pair *next, *prev;           // of the shard, when it waits
-    struct pair *next_peer, *prev_peer; // of the connection, when it is kept
-    struct serve *serve;
-    struct use *use; // NULL: it is gone, nobody is answered
-    struct shard_view *view;
-    struct cu_pair header;
-    struct shard_key key;
-    const uint8_t *expected;
-    const uint8_t *value; // NULL: it is not here, or has no bytes
-    uint8_t *keys, *copy; // owned: where key and expected are, and the value; NULL: in the message
-    void *incoming;       // the value, still at its sender
-    struct fresh fresh;   // where it goes
-    bool kept, waits, moving;
-};
-
-// What has become of one that was tried.
-enum outcome { OVER, WAITS, MOVES };
-
-static enum outcome answer(const struct pair *pair, dragon_err_t err, uint64_t result)
+enum outcome pair_answer(const struct pair *pair, dragon_err_t err, uint64_t result)
 {
     struct cu_answer header = {.request = pair->header.request, .error = err, .result = result};
     if (pair->use)
@@ -73,7 +51,7 @@ static void forget_use(struct pair *pair)
     pair->use = NULL;
 }
 
-static void end(struct pair *pair)
+void pair_end(struct pair *pair)
 {
     if (pair->use)
         forget_use(pair);
@@ -121,8 +99,8 @@ static struct pair *keep(struct pair *pair)
     if (connection->pair_count < SERVE_PAIRS_MOST && copy_parts(pair))
         kept = malloc(sizeof *kept);
     if (!kept) {
-        answer(pair, DRAGON_ERR_NOMEM, 0);
-        end(pair);
+        pair_answer(pair, DRAGON_ERR_NOMEM, 0);
+        pair_end(pair);
         return NULL;
     }
     *kept = *pair;
@@ -132,381 +110,46 @@ static struct pair *keep(struct pair *pair)
     return kept;
 }
 
-// ---- values that are sent
-
-struct outbound { // what the network reads from until it has sent it
-    struct serve *serve;
-    struct shard_view *view;
-    struct pinned pinned;
-    uint8_t *copy; // owned
-};
-
-static void outbound_free(struct outbound *outbound)
-{
-    shard_unpin(outbound->view, &outbound->pinned);
-    free(outbound->copy);
-    free(outbound);
-}
-
-static void on_sent(void *arg, dragon_err_t err)
-{
-    (void)err; // the connection is lost then, which we are told of
-    struct outbound *outbound = arg;
-    outbound->serve->moving--;
-    outbound_free(outbound);
-}
-
-static struct outbound *outbound_create(const struct pair *pair)
-{
-    struct outbound *outbound = calloc(1, sizeof *outbound);
-    if (!outbound)
-        return NULL;
-    outbound->serve = pair->serve;
-    outbound->view = pair->view;
-    return outbound;
-}
-
-static dragon_err_t send_message(const struct pair *pair, uint64_t tag, const void *data,
-                                 size_t bytes, struct outbound *outbound)
-{
-    struct data_peer *peer = pair->use->connection->peer;
-    struct cu_message header = {.request = pair->header.request, .tag = tag, .bytes = bytes};
-    return data_send(peer, CU_MESSAGE, &header, sizeof header, data, bytes,
-                     outbound ? on_sent : NULL, outbound);
-}
-
-static enum outcome send_small(const struct pair *pair, const void *data, size_t bytes)
-{
-    (void)send_message(pair, 0, data, bytes, NULL); // as reply
-    return OVER;
-}
-
-// Takes it.
-static enum outcome send_outbound(const struct pair *pair, uint64_t tag, const void *data,
-                                  size_t bytes, struct outbound *outbound)
-{
-    bool copied = bytes <= DATA_COPIED;
-    dragon_err_t err = send_message(pair, tag, data, bytes, copied ? NULL : outbound);
-    if (err != DRAGON_OK || copied)
-        outbound_free(outbound);
-    else
-        pair->serve->moving++;
-    return OVER;
-}
-
-static enum outcome send_pinned(const struct pair *pair, struct outbound *outbound)
-{
-    const struct pinned *pinned = &outbound->pinned;
-    const void *data = pinned->data;
-    uint64_t number;
-    if (pinned->bytes == sizeof number) { // it may be changed in place
-        number = atomic_load((const _Atomic uint64_t *)data);
-        data = &number;
-    }
-    return send_outbound(pair, 0, data, pinned->bytes, outbound);
-}
-
-// ---- reading
-
-static enum outcome get_small(const struct pair *pair)
-{
-    uint8_t value[DATA_COPIED];
-    size_t bytes = 0;
-    size_t room = pair->header.room < sizeof value ? pair->header.room : sizeof value;
-    dragon_err_t err = shard_get(pair->view, &pair->key, value, room, &bytes);
-    if (err == DRAGON_OK)
-        return send_small(pair, value, bytes);
-    if (err == DRAGON_ERR_TOO_BIG && bytes <= pair->header.room)
-        err = DRAGON_ERR_FULL; // no pin, see get
-    return answer(pair, err, err == DRAGON_ERR_TOO_BIG ? bytes : 0);
-}
-
-static enum outcome get(const struct pair *pair)
-{
-    if (pair->header.room <= DATA_COPIED)
-        return get_small(pair);
-    struct outbound *outbound = outbound_create(pair);
-    if (!outbound)
-        return answer(pair, DRAGON_ERR_NOMEM, 0);
-    size_t bytes = 0;
-    dragon_err_t err = shard_hold(pair->view, &pair->key, &outbound->pinned);
-    if (err == DRAGON_OK) {
-        bytes = outbound->pinned.bytes;
-        if (bytes <= pair->header.room)
-            return send_pinned(pair, outbound);
-        err = DRAGON_ERR_TOO_BIG;
-    }
-    outbound_free(outbound);
-    return err == DRAGON_ERR_FULL ? get_small(pair) : answer(pair, err, bytes);
-}
-
-static enum outcome pop(const struct pair *pair)
-{
-    struct outbound *outbound = outbound_create(pair);
-    if (!outbound)
-        return answer(pair, DRAGON_ERR_NOMEM, 0);
-    struct pinned *pinned = &outbound->pinned;
-    size_t room = pair->header.room < SIZE_MAX ? (size_t)pair->header.room : SIZE_MAX;
-    dragon_err_t err = shard_pop_within(pair->view, &pair->key, room, pinned);
-    if (err == DRAGON_OK)
-        return send_pinned(pair, outbound);
-    answer(pair, err, err == DRAGON_ERR_TOO_BIG ? pinned->bytes : 0);
-    outbound_free(outbound);
-    return OVER;
-}
-
-static enum outcome contains(const struct pair *pair)
-{
-    if (shard_contains(pair->view, &pair->key))
-        return answer(pair, DRAGON_OK, 0);
-    return pair->header.wait ? WAITS : answer(pair, DRAGON_ERR_NOT_FOUND, 0);
-}
-
-struct walk {
-    const struct pair *pair;
-    uint8_t *data; // owned
-    size_t bytes;  // of all records, those that have no room, too
-    size_t room;
-    bool lost; // for want of memory
-};
-
-static bool walk_grow(struct walk *walk, size_t bytes)
-{
-    size_t room = walk->room ? walk->room : WALK_FIRST;
-    while (room < bytes)
-        room *= 2;
-    if (room == walk->room)
-        return true;
-    uint8_t *data = realloc(walk->data, room);
-    if (!data)
-        return false;
-    walk->data = data;
-    walk->room = room;
-    return true;
-}
-
-static void walk_add(struct walk *walk, const void *data, size_t bytes)
-{
-    if (bytes > 0)
-        memcpy(walk->data + walk->bytes, data, bytes);
-    walk->bytes += bytes;
-}
-
-static bool on_pair(void *arg, const void *key, size_t key_bytes, const void *value,
-                    size_t value_bytes)
-{
-    struct walk *walk = arg;
-    const struct pair *pair = walk->pair;
-    const struct shard_key *prefix = &pair->key;
-    if (key_bytes < prefix->bytes ||
-        (prefix->bytes > 0 && memcmp(key, prefix->data, prefix->bytes) != 0))
-        return true;
-    struct pair_record record = {.key_bytes = (uint32_t)key_bytes, .value_bytes = value_bytes};
-    size_t values = pair->header.expected_bytes ? value_bytes : 0;
-    size_t bytes = sizeof record + key_bytes + values;
-    if (walk->bytes + bytes > pair->header.room) {
-        walk->bytes += bytes;
-        return true;
-    }
-    if (!walk_grow(walk, walk->bytes + bytes)) {
-        walk->lost = true;
-        return false;
-    }
-    walk_add(walk, &record, sizeof record);
-    walk_add(walk, key, key_bytes);
-    walk_add(walk, value, values);
-    return true;
-}
-
-static uint64_t next_bin(const struct pair *pair, uint64_t bin)
-{
-    const struct shard *shard = pair->view->shard;
-    do
-        bin++;
-    while (bin < shard->bins &&
-           atomic_load_explicit(&shard->bin[bin].table, memory_order_relaxed) == 0);
-    return bin;
-}
-
-static enum outcome walk(const struct pair *pair)
-{
-    struct walk walk = {.pair = pair};
-    uint64_t bin = (uint64_t)pair->header.number;
-    if (bin >= pair->view->shard->bins)
-        return answer(pair, DRAGON_ERR_NOT_FOUND, 0);
-    struct outbound *outbound = outbound_create(pair);
-    if (!outbound)
-        return answer(pair, DRAGON_ERR_NOMEM, 0);
-    dragon_err_t err = shard_walk(pair->view, (uint32_t)bin, on_pair, &walk);
-    outbound->copy = walk.data;
-    if (err == DRAGON_OK && walk.lost)
-        err = DRAGON_ERR_NOMEM;
-    else if (err == DRAGON_OK && walk.bytes > pair->header.room)
-        err = DRAGON_ERR_TOO_BIG;
-    if (err == DRAGON_OK)
-        return send_outbound(pair, next_bin(pair, bin), walk.data, walk.bytes, outbound);
-    answer(pair, err, err == DRAGON_ERR_TOO_BIG ? walk.bytes : 0);
-    outbound_free(outbound);
-    return OVER;
-}
-
-static enum outcome stats(const struct pair *pair)
-{
-    struct shard_stats stats;
-    _Static_assert(sizeof stats <= DATA_COPIED, "it is copied");
-    if (pair->header.room < sizeof stats)
-        return answer(pair, DRAGON_ERR_TOO_BIG, sizeof stats);
-    shard_stats(pair->view, &stats);
-    return send_small(pair, &stats, sizeof stats);
-}
-
-// ---- writing
-
-static void on_received(void *arg, dragon_err_t err);
-
-// The value, to where it is wanted.
-static enum outcome move(struct pair *pair, void *to)
-{
-    struct serve *serve = pair->serve;
-    void *incoming = pair->incoming;
-    pair->incoming = NULL;
-    pair->moving = true;
-    serve->moving++;
-    if (data_receive(serve->waiter->port, incoming, to, pair->header.value_bytes, on_received,
-                     pair) == DRAGON_OK)
-        return MOVES;
-    serve->moving--;
-    pair->moving = false;
-    return answer(pair, DRAGON_ERR_PEER, 0);
-}
-
-// There may be room for it some time.
-static bool may_wait(const struct pair *pair)
-{
-    // What was moved is gone with its block.
-    return !pair->moving && pair->header.wait &&
-           pair->header.value_bytes < pair->view->shard->bytes;
-}
-
-static enum outcome store(struct pair *pair)
-{
-    dragon_err_t err;
-    if (pair->header.op == PAIR_SWAP)
-        err = shard_swap(pair->view, &pair->key, pair->expected, pair->header.expected_bytes,
-                         &pair->fresh);
-    else
-        err = shard_store(pair->view, &pair->key, &pair->fresh,
-                          pair->header.op == PAIR_PUT ? SHARD_PUT : SHARD_PUT_ABSENT);
-    return err == DRAGON_ERR_FULL && may_wait(pair) ? WAITS : answer(pair, err, 0);
-}
-
-static enum outcome put(struct pair *pair)
-{
-    size_t bytes = pair->header.value_bytes;
-    if (atomic_load(&pair->view->shard->frozen))
-        return answer(pair, DRAGON_ERR_DENIED, 0);
-    dragon_err_t err = shard_prepare(pair->view, &pair->key, bytes, &pair->fresh);
-    if (err == DRAGON_ERR_FULL && may_wait(pair))
-        return WAITS;
-    if (err != DRAGON_OK)
-        return answer(pair, err, 0);
-    if (pair->incoming)
-        return move(pair, pair->fresh.value);
-    if (bytes > 0)
-        memcpy(pair->fresh.value, pair->value, bytes);
-    return store(pair);
-}
-
-static enum outcome append_now(struct pair *pair)
-{
-    size_t bytes = 0;
-    dragon_err_t err =
-        shard_append(pair->view, &pair->key, pair->value, pair->header.value_bytes, &bytes);
-    return answer(pair, err, err == DRAGON_OK ? bytes : 0);
-}
-
-// A large one goes behind the value when all of it is here.
-static enum outcome append(struct pair *pair)
-{
-    if (!pair->incoming)
-        return append_now(pair);
-    if (atomic_load(&pair->view->shard->frozen))
-        return answer(pair, DRAGON_ERR_DENIED, 0);
-    if (pair->header.value_bytes > pair->view->shard->bytes)
-        return answer(pair, DRAGON_ERR_FULL, 0);
-    pair->copy = malloc(pair->header.value_bytes);
-    if (!pair->copy)
-        return answer(pair, DRAGON_ERR_NOMEM, 0);
-    pair->value = pair->copy;
-    return move(pair, pair->copy);
-}
-
-static void on_received(void *arg, dragon_err_t err)
-{
-    struct pair *pair = arg;
-    pair->serve->moving--;
-    if (pair->use && err != DRAGON_OK)
-        answer(pair, DRAGON_ERR_PEER, 0); // the connection is lost, too
-    else if (pair->use && pair->header.op == PAIR_APPEND)
-        append_now(pair);
-    else if (pair->use)
-        store(pair);
-    end(pair);
-}
-
-static enum outcome add(const struct pair *pair)
-{
-    int64_t before = 0;
-    dragon_err_t err = shard_add(pair->view, &pair->key, pair->header.number, &before);
-    return answer(pair, err, err == DRAGON_OK ? (uint64_t)before : 0);
-}
-
-static enum outcome freeze(const struct pair *pair)
-{
-    shard_freeze(pair->view, pair->header.number != 0);
-    return answer(pair, DRAGON_OK, 0);
-}
-
 // ---- all of them
 
 static enum outcome run(struct pair *pair)
 {
     struct shard_view *view = pair->view;
     if (object_state(&view->shard->object) == OBJECT_DESTROYED)
-        return answer(pair, DRAGON_ERR_CLOSED, 0);
+        return pair_answer(pair, DRAGON_ERR_CLOSED, 0);
     switch ((enum pair_op)pair->header.op) {
     case PAIR_GET:
-        return get(pair);
+        return pair_get(pair);
     case PAIR_PUT:
     case PAIR_PUT_ABSENT:
     case PAIR_SWAP:
-        return put(pair);
+        return pair_put(pair);
     case PAIR_ADD:
-        return add(pair);
+        return pair_add(pair);
     case PAIR_APPEND:
-        return append(pair);
+        return pair_append(pair);
     case PAIR_ERASE:
-        return answer(pair, shard_erase(view, &pair->key), 0);
+        return pair_answer(pair, shard_erase(view, &pair->key), 0);
     case PAIR_POP:
-        return pop(pair);
+        return pair_pop(pair);
     case PAIR_CONTAINS:
-        return contains(pair);
+        return pair_contains(pair);
     case PAIR_LENGTH:
-        return answer(pair, DRAGON_OK, shard_length(view));
+        return pair_answer(pair, DRAGON_OK, shard_length(view));
     case PAIR_CLEAR:
-        return answer(pair, shard_clear(view), 0);
+        return pair_answer(pair, shard_clear(view), 0);
     case PAIR_FREEZE:
-        return freeze(pair);
+        return pair_freeze(pair);
     case PAIR_FROZEN:
-        return answer(pair, DRAGON_OK, atomic_load(&view->shard->frozen) != 0);
+        return pair_answer(pair, DRAGON_OK, atomic_load(&view->shard->frozen) != 0);
     case PAIR_WALK:
-        return walk(pair);
+        return pair_walk(pair);
     case PAIR_STATS:
-        return stats(pair);
+        return pair_stats(pair);
     case PAIR_OPS:
         break;
     }
-    return answer(pair, DRAGON_ERR_UNSUPPORTED, 0);
+    return pair_answer(pair, DRAGON_ERR_UNSUPPORTED, 0);
 }
 
 // The next turn tries it again, after it has entered its waitset.
@@ -526,7 +169,7 @@ static void begin(struct pair *pair)
 {
     enum outcome outcome = run(pair);
     if (outcome == OVER)
-        end(pair);
+        pair_end(pair);
     else if (outcome == WAITS)
         park(pair);
 }
@@ -556,7 +199,7 @@ void pairs_turn(struct serve *serve, struct served *served)
             continue;
         serve->did = true;
         if (outcome == OVER)
-            end(pair);
+            pair_end(pair);
         else
             wait_no_longer(pair);
     }
@@ -613,8 +256,8 @@ bool pair_arrived(struct use *use, const struct cu_pair *header, struct data_mes
         return false;
     pair.incoming = message->incoming;
     if (!use->served || lost) {
-        answer(&pair, lost ? DRAGON_ERR_NOMEM : DRAGON_ERR_PEER, 0);
-        end(&pair);
+        pair_answer(&pair, lost ? DRAGON_ERR_NOMEM : DRAGON_ERR_PEER, 0);
+        pair_end(&pair);
         return true;
     }
     pair.view = use->served->view;
@@ -671,8 +314,8 @@ void pair_cancel(struct connection *connection, uint32_t request)
         if (pair->header.request != request)
             continue;
         if (pair->waits) { // else it is answered when its value is here
-            answer(pair, DRAGON_ERR_AGAIN, 0);
-            end(pair);
+            pair_answer(pair, DRAGON_ERR_AGAIN, 0);
+            pair_end(pair);
         }
         return;
     }
@@ -686,10 +329,10 @@ void pairs_drop(struct connection *connection, struct use *use, dragon_err_t err
         if (use && pair->use != use)
             continue;
         if (err != DRAGON_OK)
-            answer(pair, err, 0);
+            pair_answer(pair, err, 0);
         if (pair->moving)
             forget_use(pair); // the network tells when it has let go of the block
         else
-            end(pair);
+            pair_end(pair);
     }
 }

@@ -9,7 +9,7 @@
 //       `------ served: objects, each opened once for all its uses         (serve.c)
 //                  |--- blocked: uses whose next send waits for room       (serve_send.c)
 //                  |--- parked: requests that wait, in order               (serve_ask.c)
-//                  `--- pairs: operations on a shard that wait             (serve_pair.c)
+//                  `--- pairs: operations on a shard that wait             (serve_pair*.c)
 #ifndef CHAN_SERVE_PARTS_H
 #define CHAN_SERVE_PARTS_H
 
@@ -129,6 +129,7 @@ struct serve {
     struct connection *connections;
     struct served *waiting;
     struct use *telling;
+    uint64_t messages; // that have come
     uint32_t moving;   // payloads that the network has our memory for
     bool lacks_memory; // something waits for it
     bool did;          // something, in this turn

@@ -10,7 +10,8 @@
 
 struct shard_key shard_key(const void *data, size_t bytes)
 {
-    return (struct shard_key){.data = data, .bytes = bytes, .hash = XXH3_64bits(data, bytes)};
+    return (struct shard_key){
+        .data = bytes ? data : "", .bytes = bytes, .hash = XXH3_64bits(data, bytes)};
 }
 
 // ---- life

@@ -220,7 +220,8 @@ static dragon_err_t append(struct change *change, const void *data, size_t bytes
         size_t block = heap_block_bytes(&change->view->heap, offset);
         // A value of eight bytes is changed as a whole.
         if (entry->value_at + old + bytes <= block && old + bytes != sizeof(uint64_t)) {
-            memcpy(entry_value(entry) + old, data, bytes);
+            if (bytes > 0)
+                memcpy(entry_value(entry) + old, data, bytes);
             atomic_store(&entry->value_bytes, old + bytes);
             return DRAGON_OK;
         }
@@ -230,7 +231,8 @@ static dragon_err_t append(struct change *change, const void *data, size_t bytes
     dragon_err_t err = prepare_larger(change, bytes, &fresh);
     if (err != DRAGON_OK)
         return err;
-    memcpy((uint8_t *)fresh.value + old, data, bytes);
+    if (bytes > 0)
+        memcpy((uint8_t *)fresh.value + old, data, bytes);
     err = put(change, &fresh, stale_out);
     shard_abandon(change->view, &fresh);
     return err;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Fuzz target: what processes of other nodes say to who serves a channel and a lock of this one. The network is made up
-// here; the channel, its memory and all that serves them are real. Input: a byte whose bit 0 says whether a single receiver serves,
+// Fuzz target: what processes of other nodes say to who serves a channel, a lock and a shard of this one. The network is made up
+// here; the objects, their memory and all that serves them are real. Input: a byte whose bit 0 says whether a single receiver serves,
 // or the transport; then steps of a byte each, with what follows it.
 //
 //     0..15     a message of connection 0 or 1 (bit 0): its type and header as they are, then how many bytes of payload
-//               (u8 * 64), which are here or still at the sender (bit 1); bit 2: after a good hello, if it is the first
+//               (u8 * 64), which are here or still at the sender (bit 1); bit 2: after a good hello, if it is the first; bit
+//               3: of a CU_PAIR the payload is as long as its header says
 //     16        what the network has under way is done; 17: or failed
 //     18, 19    a process of this node sends, receives
 //     20, 21    a connection is lost
@@ -13,11 +14,15 @@
 //     23        the channel is closed
 //     24        the single receiver leaves
 //     25        into the waitsets and out again
+//     26, 27    a process of this node puts, erases a pair
+//     28        the shard is destroyed
+//     29        its manager leaves
 #include "config.h"
 
 #include "../unit/mem/space.h"
 #include "chan/ring.h"
 #include "chan/serve_parts.h"
+#include "ddict/pair.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -155,11 +160,13 @@ struct node {
     struct ring *ring;
     struct local_channel local, there;
     struct object *lock;
+    struct shard *shard;
+    struct shard_view manager, view; // the other is of `other`
     struct data_peer peers[2];
     const uint8_t *at, *end;
 };
 
-enum { CHANNEL = 5, LOCK = 6 };
+enum { CHANNEL = 5, LOCK = 6, SHARD = 7, SHARD_BYTES = SHARD_LEAST };
 
 static uint8_t take(struct node *node)
 {
@@ -174,6 +181,29 @@ static struct object *make_object(struct node *node, uint64_t id, const struct o
     object_init(object, id, spec);
     (void)node;
     return object;
+}
+
+static void start_shard(struct node *node)
+{
+    node->shard = fake_shared_memory(SHARD_BYTES);
+    shard_init(node->shard, SHARD, SHARD_BYTES);
+    check(shard_open(&node->manager, node->shard, node->space) &&
+          shard_open(&node->view, node->shard, node->other));
+    check(serve_add_shard(node->serve, &node->manager) == DRAGON_OK);
+}
+
+// Nothing is left but tables and pairs.
+static void stop_shard(struct node *node)
+{
+    struct shard_stats stats;
+    uint64_t blocks = 0;
+    shard_stats(&node->view, &stats);
+    for (uint32_t i = 0; i < node->shard->bins; i++) {
+        struct bin *bin = &node->shard->bin[i];
+        blocks += (atomic_load(&bin->table) != 0) + bin->keys;
+    }
+    check(stats.heap.blocks == blocks && stats.pins == 0 && stats.waiting == 0);
+    check(munmap(node->shard, SHARD_BYTES) == 0);
 }
 
 static void start(struct node *node, bool all)
@@ -194,6 +224,7 @@ static void start(struct node *node, bool all)
     check(served);
     *served = (struct served){.id = LOCK, .object = node->lock, .spec = lock};
     HASH_ADD(hh, node->serve->objects, id, sizeof served->id, served);
+    start_shard(node);
     // They stay when nobody uses them.
     struct served *each, *next;
     HASH_ITER (hh, node->serve->objects, each, next)
@@ -210,6 +241,7 @@ static void stop(struct node *node)
     check(stats.blocks == 0); // nothing is lost of the memory
     free(node->ring);
     free(node->lock);
+    stop_shard(node);
     space_detach(node->space);
     space_detach(node->other);
     fake_keeper_destroy(node->keeper);
@@ -246,15 +278,33 @@ static size_t header_size(uint8_t type)
         return sizeof(struct cu_poll);
     case CU_CALL:
         return sizeof(struct cu_call);
+    case CU_PAIR:
+        return sizeof(struct cu_pair);
+    case CU_PAIR_KEY:
+        return sizeof(struct cu_pair_key);
     case CU_TAKE_BACK:
         return sizeof(struct cu_take_back);
     }
     return sizeof(struct cu_handle);
 }
 
+static uint8_t payload[255 * 64];
+
+static size_t pair_payload(const uint8_t *header, bool is_here)
+{
+    const struct cu_pair *pair = (const struct cu_pair *)header;
+    uint64_t keys = pair->key_sent ? 0 : wire_pair_keys(pair),
+             most = is_here ? sizeof payload : 1 << 20;
+    return keys <= most && pair->value_bytes <= most - keys ? keys + pair->value_bytes : 0;
+}
+
+static bool has_payload(uint8_t type)
+{
+    return type == CU_SEND || type == CU_PAIR || type == CU_PAIR_KEY;
+}
+
 static void say(struct node *node, uint8_t how)
 {
-    static uint8_t payload[255 * 64];
     struct data_peer *peer = peer_of(node, how);
     if (how & 4 && !peer->arg)
         hello(node, peer);
@@ -266,8 +316,10 @@ static void say(struct node *node, uint8_t how)
     for (size_t i = 0; i < header_bytes; i++)
         header[i] = take(node);
     size_t bytes = take(node) * 64u;
+    if (how & 8 && type == CU_PAIR)
+        bytes = pair_payload(header, !(how & 2));
     struct data_message message = {
-        .header = header, .header_bytes = header_bytes, .bytes = type == CU_SEND ? bytes : 0};
+        .header = header, .header_bytes = header_bytes, .bytes = has_payload(type) ? bytes : 0};
     if (message.bytes > 0 && how & 2) {
         incoming++;
         message.incoming = &incoming;
@@ -318,6 +370,26 @@ static void step(struct node *node, uint8_t what)
     case 25:
         serve_enter(node->serve);
         serve_leave(node->serve);
+        break;
+    case 26: {
+        struct shard_key key = shard_key(payload, take(node));
+        struct fresh fresh;
+        if (shard_prepare(&node->view, &key, 100, &fresh) == DRAGON_OK) {
+            memset(fresh.value, 1, 100);
+            (void)shard_store(&node->view, &key, &fresh, SHARD_PUT);
+        }
+        break;
+    }
+    case 27: {
+        struct shard_key key = shard_key(payload, take(node));
+        (void)shard_erase(&node->view, &key);
+        break;
+    }
+    case 28:
+        shard_destroy(node->shard, node->other);
+        break;
+    case 29:
+        serve_remove(node->serve, SHARD);
         break;
     default:
         if (what < 16)

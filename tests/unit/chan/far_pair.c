@@ -16,7 +16,7 @@ static void up(int64_t bytes)
 
 static void down(void)
 {
-    manager_expect_clean(&nodes, &manager);
+    manager_expect_clean(&manager);
     manager_down(&nodes, &manager);
 }
 

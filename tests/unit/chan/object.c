@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include "chan/cell.h"
+#include "ddict/shard.h"
 #include "world.h"
 
 #include <dragon/channel.h>
@@ -70,7 +71,10 @@ Test(object, is_what_it_was_made_as_and_nothing_else)
 Test(object, of_any_kind_is_made_closed_and_destroyed)
 {
     for (int kind = OBJECT_CHANNEL; kind < OBJECT_KINDS; kind++) {
-        struct object_spec spec = {.kind = (uint8_t)kind, .capacity = 2, .inline_bytes = 8};
+        struct object_spec spec = {.kind = (uint8_t)kind,
+                                   .capacity = 2,
+                                   .inline_bytes = 8,
+                                   .initial = kind == OBJECT_SHARD ? SHARD_LEAST : 0};
         struct object *object = world_object(world, &spec);
         cr_assert_eq(object_state(object), OBJECT_OPEN);
         object_close(object, world->space);

@@ -5,91 +5,14 @@
 
 #include "chan/sync.h"
 #include "chan/wire.h"
-#include "nodes.h"
+#include "stranger.h"
 
 static struct nodes nodes;
-
-// Who talks to the transport by hand.
-struct stranger {
-    struct data_port *port;
-    struct data_peer *peer;
-    bool lost;
-    uint32_t messages;
-    uint8_t type; // of the latest
-    uint8_t header[CHAN_HEADER];
-    struct cu_answer answer; // the latest
-};
-static struct stranger stranger;
-
-static void on_message(void *arg, struct data_peer *peer, uint8_t type,
-                       struct data_message *message)
-{
-    struct stranger *it = arg;
-    (void)peer;
-    it->messages++;
-    it->type = type;
-    memcpy(it->header, message->header, message->header_bytes);
-    if (type == CU_ANSWER)
-        memcpy(&it->answer, message->header, sizeof it->answer);
-    if (message->incoming)
-        data_refuse(it->port, message->incoming);
-}
-
-static void on_lost(void *arg, struct data_peer *peer)
-{
-    struct stranger *it = arg;
-    (void)peer;
-    it->lost = true;
-}
-
-static void stranger_connect(void)
-{
-    static const struct data_handler handler = {.on_message = on_message, .on_lost = on_lost};
-    dragon_error_t error = {0};
-    size_t bytes;
-    cr_assert_eq(ask(nodes.away, KC_ROUTE, "48", 0, (uint64_t)0), DRAGON_OK);
-    cr_assert_eq(unpack_u8(&ask_unpack), 0);
-    const void *address = unpack_bytes(&ask_unpack, &bytes);
-    stranger = (struct stranger){.lost = false};
-    cr_assert_eq(data_port_create(&handler, &stranger, &stranger.port, &error), DRAGON_OK, "%s",
-                 error.text);
-    cr_assert_eq(data_peer_connect(stranger.port, address, bytes, NULL, &stranger.peer, &error),
-                 DRAGON_OK, "%s", error.text);
-}
-
-static void say(uint8_t type, const void *header, size_t bytes, const void *data, size_t length)
-{
-    cr_assert_eq(data_send(stranger.peer, type, header, bytes, data, length, NULL, NULL),
-                 DRAGON_OK);
-}
-
-static void hello(bool good)
-{
-    struct cu_hello header = {.version = CHAN_WIRE_VERSION, .node = 1, .process = 99};
-    memcpy(header.key, nodes.away->key, sizeof header.key);
-    header.key[7] ^= !good;
-    say(CU_HELLO, &header, sizeof header, NULL, 0);
-}
 
 static void open_channel(void)
 {
     struct cu_open open = {.handle = 5, .object = nodes.id, .kind = OBJECT_CHANNEL};
-    say(CU_OPEN, &open, sizeof open, NULL, 0);
-}
-
-static bool turn_until(const bool *what)
-{
-    uint64_t deadline = time_now_ms() + SOON;
-    while (!*what && time_left_ms(deadline) > 0)
-        data_port_progress(stranger.port);
-    return *what;
-}
-
-static void expect_cut_off(const char *why)
-{
-    cr_expect(turn_until(&stranger.lost), "%s", why);
-    data_port_destroy(stranger.port);
-    stranger.port = NULL;
+    stranger_say(CU_OPEN, &open, sizeof open, NULL, 0);
 }
 
 static void expect_service(void)
@@ -107,17 +30,17 @@ Test(serve, keys)
 {
     nodes_channel(&nodes, 16);
     pid_t transport = nodes_transport(&nodes);
-    stranger_connect();
-    hello(false);
-    expect_cut_off("a wrong key");
-    stranger_connect();
+    stranger_connect(nodes.away, 0);
+    stranger_hello(nodes.away, false);
+    stranger_cut_off("a wrong key");
+    stranger_connect(nodes.away, 0);
     open_channel();
-    expect_cut_off("no key");
-    stranger_connect();
+    stranger_cut_off("no key");
+    stranger_connect(nodes.away, 0);
     struct cu_hello old = {.version = CHAN_WIRE_VERSION + 1};
     memcpy(old.key, nodes.away->key, sizeof old.key);
-    say(CU_HELLO, &old, sizeof old, NULL, 0);
-    expect_cut_off("another version");
+    stranger_say(CU_HELLO, &old, sizeof old, NULL, 0);
+    stranger_cut_off("another version");
     expect_service();
     cr_expect_eq(nodes_transport(&nodes), transport);
     nodes_down(&nodes);
@@ -125,8 +48,8 @@ Test(serve, keys)
 
 static void greeted(void)
 {
-    stranger_connect();
-    hello(true);
+    stranger_connect(nodes.away, 0);
+    stranger_hello(nodes.away, true);
     open_channel();
 }
 
@@ -138,51 +61,51 @@ Test(serve, against_the_rules)
     pid_t transport = nodes_transport(&nodes);
 
     greeted();
-    hello(true);
-    expect_cut_off("a second hello");
+    stranger_hello(nodes.away, true);
+    stranger_cut_off("a second hello");
 
     greeted();
     open_channel();
-    expect_cut_off("a handle that is open");
+    stranger_cut_off("a handle that is open");
 
     greeted();
-    say(CU_SEND, zero, sizeof(struct cu_send), NULL, 0);
-    expect_cut_off("a handle that is none");
+    stranger_say(CU_SEND, zero, sizeof(struct cu_send), NULL, 0);
+    stranger_cut_off("a handle that is none");
 
     for (uint8_t type = 0; type < 32; type++) {
         if (wire_name(type) && wire_is_request(type))
             continue;
         greeted();
-        say(type, zero, 8, NULL, 0);
-        expect_cut_off("no request");
+        stranger_say(type, zero, 8, NULL, 0);
+        stranger_cut_off("no request");
     }
 
     greeted();
-    say(CU_RECEIVE, zero, sizeof(struct cu_receive) - 1, NULL, 0);
-    expect_cut_off("a header that is too short");
+    stranger_say(CU_RECEIVE, zero, sizeof(struct cu_receive) - 1, NULL, 0);
+    stranger_cut_off("a header that is too short");
 
     greeted();
     struct cu_receive receive = {.handle = 5};
-    say(CU_RECEIVE, &receive, sizeof receive, big, 10);
-    expect_cut_off("a payload where none belongs");
+    stranger_say(CU_RECEIVE, &receive, sizeof receive, big, 10);
+    stranger_cut_off("a payload where none belongs");
 
     greeted();
     struct cu_send send = {.handle = 5, .number = 2};
-    say(CU_SEND, &send, sizeof send, big, 10);
-    expect_cut_off("a number that is left out");
+    stranger_say(CU_SEND, &send, sizeof send, big, 10);
+    stranger_cut_off("a number that is left out");
 
     greeted();
     struct cu_handle leave = {.handle = 5};
-    say(CU_LEAVE, &leave, sizeof leave, NULL, 0);
-    say(CU_FLUSH, &leave, sizeof leave, NULL, 0);
-    expect_cut_off("a handle that was left");
+    stranger_say(CU_LEAVE, &leave, sizeof leave, NULL, 0);
+    stranger_say(CU_FLUSH, &leave, sizeof leave, NULL, 0);
+    stranger_cut_off("a handle that was left");
 
     greeted();
     struct cu_open lock = {.handle = 6, .object = nodes.id, .kind = OBJECT_LOCK};
-    say(CU_OPEN, &lock, sizeof lock, NULL, 0);
+    stranger_say(CU_OPEN, &lock, sizeof lock, NULL, 0);
     struct cu_call call = {.handle = 6, .op = SYNC_LOCK_ACQUIRE};
-    say(CU_CALL, &call, sizeof call, NULL, 0);
-    expect_cut_off("what could not be opened");
+    stranger_say(CU_CALL, &call, sizeof call, NULL, 0);
+    stranger_cut_off("what could not be opened");
 
     expect_service();
     cr_expect_eq(nodes_transport(&nodes), transport);
@@ -199,7 +122,7 @@ Test(serve, too_many_sends)
         if (data_send(stranger.peer, CU_SEND, &send, sizeof send, NULL, 0, NULL, NULL) != DRAGON_OK)
             break;
     }
-    expect_cut_off("too many sends");
+    stranger_cut_off("too many sends");
     dragon_message_t message;
     uint64_t count = 0;
     while (local_receive(&nodes.local, NULL, 0, &message, in_ms(500)) == DRAGON_OK)
@@ -219,10 +142,10 @@ Test(serve, join_of_what_waits)
     spec.kind = OBJECT_QUEUE;
     spec.capacity = 1;
     nodes_make(&nodes, &spec);
-    stranger_connect();
-    hello(true);
+    stranger_connect(nodes.away, 0);
+    stranger_hello(nodes.away, true);
     struct cu_open open = {.handle = HANDLE, .object = nodes.id, .kind = OBJECT_QUEUE};
-    say(CU_OPEN, &open, sizeof open, NULL, 0);
+    stranger_say(CU_OPEN, &open, sizeof open, NULL, 0);
     uint64_t deadline = time_now_ms() + SOON;
     while (stranger.type != CU_OPENED && time_left_ms(deadline) > 0)
         data_port_progress(stranger.port);
@@ -230,14 +153,14 @@ Test(serve, join_of_what_waits)
     cr_assert_eq(kill(transport, SIGSTOP), 0); // so that it gets all of this at once
     for (uint32_t i = 1; i <= 2; i++) {
         struct cu_send send = {.handle = HANDLE, .number = i, .tag = i};
-        say(CU_SEND, &send, sizeof send, NULL, 0);
+        stranger_say(CU_SEND, &send, sizeof send, NULL, 0);
     }
     struct cu_receive receive = {.handle = HANDLE, .request = RECEIVE, .room = 8};
     struct cu_call done = {.handle = HANDLE, .request = DONE, .op = SYNC_QUEUE_DONE};
     struct cu_call join = {.handle = HANDLE, .request = JOIN, .op = SYNC_QUEUE_JOIN};
-    say(CU_RECEIVE, &receive, sizeof receive, NULL, 0);
-    say(CU_CALL, &done, sizeof done, NULL, 0);
-    say(CU_CALL, &join, sizeof join, NULL, 0);
+    stranger_say(CU_RECEIVE, &receive, sizeof receive, NULL, 0);
+    stranger_say(CU_CALL, &done, sizeof done, NULL, 0);
+    stranger_say(CU_CALL, &join, sizeof join, NULL, 0);
     for (int i = 0; i < 100; i++)
         data_port_progress(stranger.port);
     cr_assert_eq(kill(transport, SIGCONT), 0);
@@ -266,7 +189,7 @@ Test(serve, too_many_bytes)
                       NULL) != DRAGON_OK)
             break;
     }
-    expect_cut_off("too many bytes");
+    stranger_cut_off("too many bytes");
     uint64_t count = 0;
     dragon_message_t message;
     while (local_receive(&nodes.local, data, sizeof data, &message, in_ms(500)) == DRAGON_OK)

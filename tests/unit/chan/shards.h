@@ -12,21 +12,23 @@ struct manager {
     struct shard_view view; // at home, of another process than the manager's
 };
 
-static inline bool never_ready(void *arg)
+struct manager_wait {
+    struct serve *serve;
+    uint64_t seen;
+};
+
+static inline bool manager_has_message(void *arg)
 {
-    (void)arg;
-    return false;
+    struct manager_wait *wait = arg;
+    return serve_messages(wait->serve) != wait->seen;
 }
 
-// In a child: as dragon-dict-manager does. It ends with its parent.
-static inline void manager_run(struct nodes *nodes, int ready)
+// In a child: another process at home, with the shard. It uses no assertions, and ends with its parent.
+static inline void manager_open(struct nodes *nodes, struct shard_view *view)
 {
-    static struct shard_view view;
-    struct far *here;
     struct pack body = PACK_EMPTY;
     struct unpack unpack;
     struct object_opened opened;
-    size_t length;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (space_attach(nodes->keepers->path[0], ROLE_PROCESS, &nodes->home, NULL) != DRAGON_OK)
         _exit(101);
@@ -37,22 +39,35 @@ static inline void manager_run(struct nodes *nodes, int ready)
         !object_opened_unpack(&unpack, &opened))
         _exit(102);
     void *at = space_at(nodes->home, opened.block, object_bytes(&opened.spec));
-    if (!at || !shard_open(&view, at, nodes->home))
+    if (!at || !shard_open(view, at, nodes->home))
         _exit(103);
+}
+
+// In a child: as dragon-dict-manager does.
+static inline void manager_run(struct nodes *nodes, int ready)
+{
+    static struct shard_view view;
+    struct far *here;
+    size_t length;
+    manager_open(nodes, &view);
     nodes->home_waiter = (struct waiter){.space = nodes->home};
     if (far_create(&nodes->home_waiter, &here, NULL) != DRAGON_OK || !far_serve(here) ||
         serve_add_shard(far_serve(here), &view) != DRAGON_OK)
         _exit(104);
     const void *address = data_port_address(nodes->home_waiter.port, &length);
-    body = PACK_EMPTY;
+    struct pack body = PACK_EMPTY;
     pack_u64(&body, nodes->id);
     pack_bytes(&body, address, length);
     if (space_ask(nodes->home, KC_SERVE, &body, SOON, NULL, NULL, 0, NULL) != DRAGON_OK)
         _exit(105);
     if (write(ready, "r", 1) != 1)
         _exit(106);
-    struct awaited item = {.ready = never_ready};
-    wait_for(&nodes->home_waiter, &item, 1, DRAGON_WAIT_ADAPTIVE, NULL, WAIT_FOREVER_NS);
+    struct manager_wait wait = {.serve = far_serve(here)};
+    struct awaited item = {.ready = manager_has_message, .arg = &wait};
+    struct spin spin = {0};
+    while (wait_for(&nodes->home_waiter, &item, 1, DRAGON_WAIT_ADAPTIVE, &spin, WAIT_FOREVER_NS) ==
+           DRAGON_OK)
+        wait.seen = serve_messages(wait.serve);
     _exit(0);
 }
 
@@ -96,11 +111,10 @@ static inline uint64_t manager_blocks_expected(struct manager *manager)
 }
 
 // Soon there is nothing left but what is in tables: no pin, no block, nobody in a waitset.
-static inline void manager_expect_clean(struct nodes *nodes, struct manager *manager)
+static inline void manager_expect_clean(struct manager *manager)
 {
     struct shard_stats stats;
     uint64_t deadline = time_now_ms() + SOON, expected;
-    (void)nodes;
     do {
         shard_stats(&manager->view, &stats);
         expected = manager_blocks_expected(manager);
