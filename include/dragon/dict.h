@@ -71,18 +71,21 @@ typedef struct dragon_dict_spec {
  * ends, also when this process ends.
  *
  * INVAL: the spec makes no sense. FULL: a node has not so much memory (the text has the figures), or no room for the managers.
- * EXISTS: the name is taken. NOT_FOUND: dragon-dict-manager is not installed. TIMEOUT: the managers did not come up. */
+ * EXISTS: the name is taken. NOT_FOUND: dragon-dict-manager is not installed. TIMEOUT: the managers did not come up. PEER: one
+ * ended meanwhile, or the runtime. Others as of dragon_group_start, by which they are started. After an error nothing is left,
+ * and so it is when this process is killed in the call. */
 DRAGON_API dragon_err_t dragon_dict_create(dragon_runtime_t *runtime,
                                            const dragon_dict_spec_t *spec, dragon_dict_t **dict_out,
                                            dragon_error_t *error);
-/* INVAL: no descriptor of a dictionary. NOT_FOUND: of another runtime. CLOSED: it was destroyed. */
+/* Waits for its managers when they are still coming up. INVAL: no descriptor of a dictionary. NOT_FOUND: of another runtime.
+ * CLOSED: it was destroyed. TIMEOUT: the managers did not come up. */
 DRAGON_API dragon_err_t dragon_dict_attach(dragon_runtime_t *runtime, const char *descriptor,
                                            dragon_dict_t **dict_out, dragon_error_t *error);
 /* By its name, waiting until there is one. TIMEOUT (AGAIN with 0): there is none. INVAL: the name is of something else. */
 DRAGON_API dragon_err_t dragon_dict_find(dragon_runtime_t *runtime, const char *name,
                                          int timeout_ms, dragon_dict_t **dict_out,
                                          dragon_error_t *error);
-/* What is in it stays. NULL is fine. */
+/* What is in it stays. Its views and cursors are to be ended before. NULL is fine. */
 DRAGON_API dragon_err_t dragon_dict_detach(dragon_dict_t *dict);
 /* For everybody: waiting and later calls say CLOSED. The managers end. The handle is gone in any case. */
 DRAGON_API dragon_err_t dragon_dict_destroy(dragon_dict_t *dict, dragon_error_t *error);
@@ -95,7 +98,8 @@ DRAGON_API const char *dragon_dict_descriptor(const dragon_dict_t *dict);
 /* The value of the key is this from now on. FULL: at once. */
 DRAGON_API dragon_err_t dragon_dict_put(dragon_dict_t *dict, const void *key, size_t key_bytes,
                                         const void *value, size_t value_bytes, int timeout_ms);
-/* The same, but waits until there is room. TIMEOUT: there was none. */
+/* The same, but waits until there is room. TIMEOUT (AGAIN with 0): there was none. FULL: there will never be any, the value is
+ * larger than the memory of the manager. */
 DRAGON_API dragon_err_t dragon_dict_put_wait(dragon_dict_t *dict, const void *key, size_t key_bytes,
                                              const void *value, size_t value_bytes, int timeout_ms);
 /* Only if the key is not there. EXISTS: it is, and stays as it is. */
@@ -132,7 +136,7 @@ DRAGON_API dragon_err_t dragon_dict_erase(dragon_dict_t *dict, const void *key, 
 /* Gets it and erases it, at once. As dragon_dict_get_new. */
 DRAGON_API dragon_err_t dragon_dict_pop(dragon_dict_t *dict, const void *key, size_t key_bytes,
                                         void **value_out, size_t *bytes_out, int timeout_ms);
-/* Waits until the key is there. */
+/* Waits until the key is there. TIMEOUT (AGAIN with 0): it is not. */
 DRAGON_API dragon_err_t dragon_dict_wait(dragon_dict_t *dict, const void *key, size_t key_bytes,
                                          int timeout_ms);
 
@@ -189,13 +193,13 @@ DRAGON_API uint32_t dragon_dict_managers(const dragon_dict_t *dict);
 DRAGON_API uint32_t dragon_dict_manager_of(const dragon_dict_t *dict, const void *key,
                                            size_t key_bytes);
 /* Its node. NOT_FOUND: there is no such manager. */
-DRAGON_API dragon_err_t dragon_dict_manager_node(const dragon_dict_t *dict, uint32_t manager,
+DRAGON_API dragon_err_t dragon_dict_manager_node(dragon_dict_t *dict, uint32_t manager,
                                                  uint32_t *node_out);
 /* Another handle, with which all keys are of this manager; it is detached like any. */
 DRAGON_API dragon_err_t dragon_dict_bind(dragon_dict_t *dict, uint32_t manager,
                                          dragon_dict_t **dict_out, dragon_error_t *error);
 /* The manager that is gone, of the latest call that said PEER, and its node. NOT_FOUND: none. */
-DRAGON_API dragon_err_t dragon_dict_lost(const dragon_dict_t *dict, uint32_t *manager_out,
+DRAGON_API dragon_err_t dragon_dict_lost(dragon_dict_t *dict, uint32_t *manager_out,
                                          uint32_t *node_out);
 
 typedef struct dragon_dict_stats { /* of one manager */

@@ -144,8 +144,8 @@ dragon_err_t dragon_channel_find(dragon_runtime_t *runtime, const char *name, in
     char *descriptor;
     if (!channel_out)
         return err_set(error, DRAGON_ERR_INVAL, "there is nowhere to put the handle");
-    dragon_err_t err =
-        name_find_object(runtime, name, OBJECT_CHANNEL, timeout_ms, &descriptor, error);
+    dragon_err_t err = name_find_object(runtime, name, object_kind_names[OBJECT_CHANNEL],
+                                        timeout_ms, &descriptor, error);
     if (err != DRAGON_OK)
         return err;
     err = dragon_channel_attach(runtime, descriptor, channel_out, error);

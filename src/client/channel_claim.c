@@ -21,16 +21,6 @@ struct claim {
     struct local_channel local; // what it is served with
 };
 
-static dragon_err_t tell_keeper(struct claim *claim, bool serves)
-{
-    struct pack body = PACK_EMPTY;
-    size_t length = 0;
-    const void *address = serves ? data_port_address(claim->shared->waiter.port, &length) : NULL;
-    pack_u64(&body, claim->id);
-    pack_bytes(&body, address, length);
-    return space_ask(claim->shared->space, KC_SERVE, &body, KEEPER_ANSWER_MS, NULL, NULL, 0, NULL);
-}
-
 static void serve(struct claim *claim)
 {
     struct far *far;
@@ -39,7 +29,7 @@ static void serve(struct claim *claim)
     struct serve *serve = far_serve(far);
     if (!serve || serve_add(serve, &claim->local, claim->id) != DRAGON_OK)
         return;
-    if (tell_keeper(claim, true) == DRAGON_OK)
+    if (shared_serves(claim->shared, claim->id, true) == DRAGON_OK)
         claim->serve = serve;
     else
         serve_remove(serve, claim->id);
@@ -47,7 +37,7 @@ static void serve(struct claim *claim)
 
 static void serve_no_longer(struct claim *claim)
 {
-    tell_keeper(claim, false);
+    shared_serves(claim->shared, claim->id, false);
     serve_remove(claim->serve, claim->id);
 }
 

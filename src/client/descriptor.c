@@ -80,9 +80,10 @@ bool descriptor_find_object(const char *text, const char *runtime, uint32_t *nod
                             uint64_t *id_out)
 {
     uint64_t numbers[OBJECT_NUMBERS];
-    for (int kind = OBJECT_NONE + 1; kind < OBJECT_KINDS; kind++) {
-        if (descriptor_read(text, object_kind_names[kind], runtime, numbers, OBJECT_NUMBERS,
-                            NULL) != DRAGON_OK ||
+    // What begins the list is not the name of a kind.
+    for (int kind = OBJECT_NONE; kind < OBJECT_KINDS; kind++) {
+        const char *what = kind == OBJECT_NONE ? DICT_WHAT : object_kind_names[kind];
+        if (descriptor_read(text, what, runtime, numbers, OBJECT_NUMBERS, NULL) != DRAGON_OK ||
             numbers[0] > UINT32_MAX)
             continue;
         *node_out = (uint32_t)numbers[0];

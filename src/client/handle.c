@@ -9,7 +9,10 @@
 #include <errno.h>
 #include <inttypes.h>
 
-enum { LEAVE_MS = 5000 }; // for what was sent to arrive
+enum {
+    LEAVE_MS = 5000,          // for what was sent to arrive
+    SHARD_ANSWER_MS = 600000, // for memory that may be most of what the node has
+};
 
 static dragon_err_t ask_object(struct handle *handle, enum keeper_message type,
                                struct unpack *unpack_out, dragon_error_t *error)
@@ -74,8 +77,9 @@ static dragon_err_t create_object(struct handle *handle, const struct object_spe
     struct pack body = PACK_EMPTY;
     pack_u32(&body, handle->node);
     object_spec_pack(&body, spec);
-    dragon_err_t err = space_ask(handle->shared->space, KC_CREATE, &body, KEEPER_ANSWER_MS, &unpack,
-                                 NULL, 0, error);
+    int64_t answer_ms = spec->kind == OBJECT_SHARD ? SHARD_ANSWER_MS : KEEPER_ANSWER_MS;
+    dragon_err_t err =
+        space_ask(handle->shared->space, KC_CREATE, &body, answer_ms, &unpack, NULL, 0, error);
     if (err != DRAGON_OK)
         return err;
     handle->id = unpack_u64(&unpack);
@@ -114,34 +118,53 @@ dragon_err_t handle_create(struct handle *handle, struct dragon_runtime *runtime
     return DRAGON_OK;
 }
 
-dragon_err_t handle_attach(struct handle *handle, struct dragon_runtime *runtime,
-                           const char *descriptor, enum object_kind kind, dragon_error_t *error)
+static dragon_err_t open_known(struct handle *handle, struct dragon_runtime *runtime,
+                               struct shared *shared, uint32_t node, uint64_t id,
+                               enum object_kind kind, dragon_error_t *error)
+{
+    *handle = (struct handle){
+        .runtime = runtime,
+        .shared = shared,
+        .node = node,
+        .id = id,
+        .spec.kind = (uint8_t)kind,
+    };
+    dragon_err_t err = open_object(handle, error);
+    if (err == DRAGON_OK)
+        shared->handles++;
+    return err;
+}
+
+dragon_err_t handle_open(struct handle *handle, const struct handle *beside, uint32_t node,
+                         uint64_t id, enum object_kind kind, dragon_error_t *error)
+{
+    return open_known(handle, beside->runtime, beside->shared, node, id, kind, error);
+}
+
+dragon_err_t handle_attach_as(struct handle *handle, struct dragon_runtime *runtime,
+                              const char *what, const char *descriptor, enum object_kind kind,
+                              dragon_error_t *error)
 {
     struct shared *shared;
     uint64_t numbers[OBJECT_NUMBERS];
-    const char *name = object_kind_names[kind];
     if (!runtime)
         return err_set(error, DRAGON_ERR_INVAL, "the runtime handle is NULL");
     dragon_err_t err =
-        descriptor_read(descriptor, name, runtime->name, numbers, OBJECT_NUMBERS, error);
+        descriptor_read(descriptor, what, runtime->name, numbers, OBJECT_NUMBERS, error);
     if (err == DRAGON_OK)
         err = shared_get(runtime, &shared, error);
     if (err != DRAGON_OK)
         return err;
     if (numbers[0] >= shared->space->nodes || numbers[1] == 0)
-        return err_set(error, DRAGON_ERR_INVAL, "this is no %s descriptor: %.100s", name,
+        return err_set(error, DRAGON_ERR_INVAL, "this is no %s descriptor: %.100s", what,
                        descriptor);
-    *handle = (struct handle){
-        .runtime = runtime,
-        .shared = shared,
-        .node = (uint32_t)numbers[0],
-        .id = numbers[1],
-        .spec.kind = (uint8_t)kind,
-    };
-    err = open_object(handle, error);
-    if (err == DRAGON_OK)
-        shared->handles++;
-    return err;
+    return open_known(handle, runtime, shared, (uint32_t)numbers[0], numbers[1], kind, error);
+}
+
+dragon_err_t handle_attach(struct handle *handle, struct dragon_runtime *runtime,
+                           const char *descriptor, enum object_kind kind, dragon_error_t *error)
+{
+    return handle_attach_as(handle, runtime, object_kind_names[kind], descriptor, kind, error);
 }
 
 static dragon_err_t leave(struct handle *handle, int64_t deadline_ns)

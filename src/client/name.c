@@ -86,12 +86,10 @@ dragon_err_t dragon_name_find(dragon_runtime_t *runtime, const char *name, int t
     return DRAGON_OK;
 }
 
-dragon_err_t name_find_object(struct dragon_runtime *runtime, const char *name,
-                              enum object_kind kind, int timeout_ms, char **descriptor_out,
-                              dragon_error_t *error)
+dragon_err_t name_find_object(struct dragon_runtime *runtime, const char *name, const char *what,
+                              int timeout_ms, char **descriptor_out, dragon_error_t *error)
 {
     uint64_t numbers[OBJECT_NUMBERS];
-    const char *what = object_kind_names[kind];
     char *text;
     dragon_err_t err = dragon_name_find(runtime, name, timeout_ms, &text, error);
     if (err != DRAGON_OK)

@@ -76,8 +76,8 @@ dragon_err_t dragon_queue_find(dragon_runtime_t *runtime, const char *name, int 
     char *descriptor;
     if (!queue_out)
         return err_set(error, DRAGON_ERR_INVAL, "there is nowhere to put the handle");
-    dragon_err_t err =
-        name_find_object(runtime, name, OBJECT_QUEUE, timeout_ms, &descriptor, error);
+    dragon_err_t err = name_find_object(runtime, name, object_kind_names[OBJECT_QUEUE], timeout_ms,
+                                        &descriptor, error);
     if (err != DRAGON_OK)
         return err;
     err = dragon_queue_attach(runtime, descriptor, queue_out, error);

@@ -72,6 +72,16 @@ dragon_err_t shared_far(struct shared *shared, struct far **far_out, dragon_erro
     return DRAGON_OK;
 }
 
+dragon_err_t shared_serves(struct shared *shared, uint64_t object, bool serves)
+{
+    struct pack body = PACK_EMPTY;
+    size_t length = 0;
+    const void *address = serves ? data_port_address(shared->waiter.port, &length) : NULL;
+    pack_u64(&body, object);
+    pack_bytes(&body, address, length);
+    return space_ask(shared->space, KC_SERVE, &body, KEEPER_ANSWER_MS, NULL, NULL, 0, NULL);
+}
+
 const char *shared_why(const struct shared *shared, dragon_err_t err)
 {
     return shared->why.code == err ? shared->why.text : dragon_err_text(err);

@@ -35,6 +35,8 @@ static inline bool shared_is_ours(const struct shared *shared)
 dragon_err_t shared_get(struct dragon_runtime *runtime, struct shared **shared_out,
                         dragon_error_t *error);
 dragon_err_t shared_far(struct shared *shared, struct far **far_out, dragon_error_t *error);
+// Tells the keeper that this process serves the object to other nodes, with the port of its far, or no longer.
+dragon_err_t shared_serves(struct shared *shared, uint64_t object, bool serves);
 // A text for an error of a call that may have had to connect.
 const char *shared_why(const struct shared *shared, dragon_err_t err);
 void shared_destroy(struct shared *shared);            // by dragon_runtime_detach; NULL is fine
@@ -73,6 +75,13 @@ dragon_err_t handle_create(struct handle *handle, struct dragon_runtime *runtime
                            const struct object_spec *spec, dragon_error_t *error);
 dragon_err_t handle_attach(struct handle *handle, struct dragon_runtime *runtime,
                            const char *descriptor, enum object_kind kind, dragon_error_t *error);
+// With descriptors that call it something else than its kind.
+dragon_err_t handle_attach_as(struct handle *handle, struct dragon_runtime *runtime,
+                              const char *what, const char *descriptor, enum object_kind kind,
+                              dragon_error_t *error);
+// One whose node and id are known, of the same runtime as another one.
+dragon_err_t handle_open(struct handle *handle, const struct handle *beside, uint32_t node,
+                         uint64_t id, enum object_kind kind, dragon_error_t *error);
 // Waits for what was sent to arrive. In any case it is left.
 dragon_err_t handle_leave(struct handle *handle);
 dragon_err_t handle_close(struct handle *handle, dragon_error_t *error);
@@ -81,10 +90,10 @@ dragon_err_t handle_end(struct handle *handle,
 dragon_err_t handle_stat(struct handle *handle, struct object_stat *stat_out,
                          dragon_error_t *error);
 
-// name.c: the descriptor that a name stands for, which the caller frees. INVAL: it is of something else.
-dragon_err_t name_find_object(struct dragon_runtime *runtime, const char *name,
-                              enum object_kind kind, int timeout_ms, char **descriptor_out,
-                              dragon_error_t *error);
+// name.c: the descriptor that a name stands for, which the caller frees; `what` is how it calls the object, as the name of
+// its kind. INVAL: it is of something else.
+dragon_err_t name_find_object(struct dragon_runtime *runtime, const char *name, const char *what,
+                              int timeout_ms, char **descriptor_out, dragon_error_t *error);
 
 // The far object; the network is made if need be.
 dragon_err_t handle_far(struct handle *handle, struct far_object **far_out);
@@ -96,6 +105,7 @@ dragon_err_t handle_sync(struct handle *handle, const struct sync_call *call, ui
 // descriptor.c: "dragon-WHAT:RUNTIME:NUMBER:..."; of objects WHAT is the name of the kind, and the numbers are its node
 // and id.
 enum { OBJECT_NUMBERS = 2 };
+#define DICT_WHAT "dict" // whose root is a value
 // The caller frees it. NULL: out of memory.
 char *descriptor_write(const char *what, const char *runtime, const uint64_t *numbers,
                        size_t count);

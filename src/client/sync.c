@@ -51,7 +51,8 @@ dragon_err_t sync_find(size_t bytes, dragon_runtime_t *runtime, const char *name
     char *descriptor;
     if (!sync_out)
         return err_set(error, DRAGON_ERR_INVAL, "there is nowhere to put the handle");
-    dragon_err_t err = name_find_object(runtime, name, kind, timeout_ms, &descriptor, error);
+    dragon_err_t err =
+        name_find_object(runtime, name, object_kind_names[kind], timeout_ms, &descriptor, error);
     if (err != DRAGON_OK)
         return err;
     err = sync_attach(bytes, runtime, descriptor, kind, sync_out, error);

@@ -6,6 +6,7 @@
 
 #include "group/hosted.h"
 
+#include "base/self.h"
 #include "pmi/env.h"
 
 #include <errno.h>
@@ -63,12 +64,16 @@ static bool check_program(struct check *check, const struct template_spec *templ
                        "%s has no directory %.300s, in which the program is to run; give another "
                        "with --cwd, or use a file system that all nodes share",
                        check->node, template->cwd);
+    // The runtime's own, such as dragon-dict-manager, are not in PATH.
+    const char *name = template->argv[0];
+    bool own = strncmp(name, "dragon-", 7) == 0 && !strchr(name, '/');
+    here->path = own ? self_beside(name) : NULL;
     int problem =
-        spawn_find(template->argv[0], env_get(here->env, "PATH"), template->cwd, &here->path);
+        here->path ? 0 : spawn_find(name, env_get(here->env, "PATH"), template->cwd, &here->path);
     if (problem == 0)
         return true;
     int code = err_exit_code(problem);
-    return missing(check, code, "cannot run \"%.300s\" on %s: %s", template->argv[0], check->node,
+    return missing(check, code, "cannot run \"%.300s\" on %s: %s", name, check->node,
                    code == 127 ? "there is no such program" : strerror(problem));
 }
 

@@ -199,6 +199,7 @@ struct keep_object {
     struct object_spec spec;
     struct keep_asker maker;
     bool tied;      // it ends with its maker: it is owned, or nobody has opened it yet
+    bool known; // its maker has opened it
     bool destroyed; // it only waits for those who are attached
     bool named;
     uint32_t attached;  // sessions

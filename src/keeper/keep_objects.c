@@ -174,8 +174,12 @@ static void answer_opened(struct keeper *keeper, const struct keep_request *requ
                                    .spec = object->spec};
     struct pack body = PACK_EMPTY;
     // One that its maker has not got to know, because it died or gave up, would be nobody's.
-    if (!object->spec.owned)
+    bool by_maker = request->asker.node == object->maker.node &&
+                    request->asker.session == object->maker.session;
+    if (object->spec.owned == OWNED_NO ||
+        (object->spec.owned == OWNED_AT_FIRST && by_maker && object->known))
         untie(keeper, object);
+    object->known |= by_maker;
     object_opened_pack(&body, &opened);
     keep_answer(keeper, &request->asker, DRAGON_OK, "", &body);
 }

@@ -17,7 +17,7 @@ const char *const keeper_message_names[KC_ANSWER + 1] = {
 const char *const object_kind_names[OBJECT_KINDS] = {
     [OBJECT_NONE] = "none",  [OBJECT_CHANNEL] = "channel",     [OBJECT_QUEUE] = "queue",
     [OBJECT_LOCK] = "lock",  [OBJECT_SEMAPHORE] = "semaphore", [OBJECT_BARRIER] = "barrier",
-    [OBJECT_FLAG] = "event", [OBJECT_VALUE] = "value", [OBJECT_SHARD] = "shard",
+    [OBJECT_FLAG] = "event", [OBJECT_VALUE] = "value",         [OBJECT_SHARD] = "shard",
 };
 
 static int64_t unpack_i64(struct unpack *unpack)
@@ -45,8 +45,8 @@ void object_spec_pack(struct pack *pack, const struct object_spec *spec)
 static bool spec_makes_sense(const struct object_spec *spec)
 {
     if (spec->kind == OBJECT_NONE || spec->kind >= OBJECT_KINDS || spec->single > SINGLE_END ||
-        spec->owned > 1 || spec->huge > DRAGON_HUGE_REQUIRE || spec->numa < DRAGON_ANY_NUMA ||
-        spec->numa > INT16_MAX)
+        spec->owned > OWNED_AT_FIRST || spec->huge > DRAGON_HUGE_REQUIRE ||
+        spec->numa < DRAGON_ANY_NUMA || spec->numa > INT16_MAX)
         return false;
     // What was made is told as it was rounded up, to whole cache lines.
     bool ring = spec->kind == OBJECT_CHANNEL || spec->kind == OBJECT_QUEUE;

@@ -81,10 +81,16 @@ enum object_single {
     SINGLE_END, // and with its death the object ends
 };
 
+enum object_owned {
+    OWNED_NO,
+    OWNED_BY_MAKER, // it ends with the process that made it
+    OWNED_AT_FIRST, // the same, until its maker opens it a second time
+};
+
 struct object_spec {
     uint8_t kind;   // enum object_kind
     uint8_t single; // channel, queue: enum object_single
-    uint8_t owned;  // it ends with the process that made it
+    uint8_t owned;  // enum object_owned
     uint8_t huge;   // of its memory
     int32_t numa;   //
     uint32_t
