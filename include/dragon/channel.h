@@ -89,7 +89,8 @@ typedef struct dragon_channel_spec {
     const dragon_policy_t *policy;
     /* Only the process that receives first may receive, until it detaches or dies (others get DENIED). Senders of
      * other nodes then reach it without a process in between, as long as it is in a call of libdragon: the shortest
-     * way between hosts. What they sent while it computes waits for its next call. */
+     * way between hosts. What they sent while it computes waits for its next call; messages above 256 KiB do not go that
+     * way, so that it never holds up their sender. */
     int single_receiver;
     dragon_memory_spec_t memory; /* of the channel itself */
 } dragon_channel_spec_t;

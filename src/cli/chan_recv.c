@@ -73,8 +73,7 @@ static int accept_failed(const struct chan *chan, dragon_err_t err, const dragon
 {
     if (err == DRAGON_ERR_PROTO)
         log_error("what came from \"%s\" is a message, and no stream, and is dropped; a channel is "
-                  "for one "
-                  "of them: receive messages with --lines, --null or --raw",
+                  "for one of them: receive messages with --lines, --null or --raw",
                   chan_name(chan));
     else if (err == DRAGON_ERR_CLOSED)
         log_error("\"%s\" was closed, and nothing is left in it", chan_name(chan));

@@ -286,10 +286,9 @@ void peer_welcome(struct data_port *port, const struct data_key *key, const void
         peer_set_state(peer, PEER_BROKEN);
 }
 
+// Also when we do not need it: the other side waits for it, and may be without RDMA where we have it.
 void peer_pair(struct data_peer *peer)
 {
-    if (peer->is_ready)
-        return;
     if (message_send(peer, MESSAGE_READY, NULL, 0, NULL, 0, NULL, NULL))
         peer_set_state(peer, PEER_BROKEN);
     else

@@ -48,6 +48,8 @@ static void apply_setting(const struct data_ucx *ucx, ucp_config_t *config,
     ucx->ucp_config_modify(config, is_plain ? setting->plain : setting->name, setting->value);
 }
 
+enum { ADDRESS_MOST = 4096 };
+
 static dragon_err_t make_address(struct data_port *port, dragon_error_t *error)
 {
     ucp_address_t *inner;
@@ -58,7 +60,16 @@ static dragon_err_t make_address(struct data_port *port, dragon_error_t *error)
                        port->ucx->ucs_status_string(status));
     bool is_made = address_make(&port->address, port->ucx, port->id, inner, length);
     port->ucx->ucp_worker_release_address(port->worker, inner);
-    return is_made ? DRAGON_OK : err_set(error, DRAGON_ERR_NOMEM, "out of memory");
+    if (!is_made)
+        return err_set(error, DRAGON_ERR_NOMEM, "out of memory");
+    // It goes in one piece when we connect.
+    if (port->address.length > ADDRESS_MOST)
+        return err_set(
+            error, DRAGON_ERR_UNSUPPORTED,
+            "UCX has so many networks here that their addresses take %zu bytes, more than %d: "
+            "name those to use in UCX_NET_DEVICES",
+            port->address.length, ADDRESS_MOST);
+    return DRAGON_OK;
 }
 
 static dragon_err_t make_context(struct data_port *port, dragon_error_t *error)

@@ -64,12 +64,28 @@ cat >programs <<'END'
 exec dragon-pg --pmi -n 1 -H h2 -g 1 sh -c 'echo "gpu $CUDA_VISIBLE_DEVICES"; exec "$0" "$@"' "$@" : -n 1 -H h1 -c 1 "$@"
 END
 chmod +x programs
+# MPICH 4.0 over UCX hangs in MPI_Finalize now and then, under its own mpiexec too (2 of 120): a run of it that has said all is
+# tried again.
+two_programs()
+{
+    local prog=$1 tries=1 code
+    [ "$prog" != "$mpich" ] || tries=3
+    while true; do
+        code=0
+        on 3 --gpus nvidia:1 "$PWD/programs" "$prog" apps >said || code=$?
+        tries=$((tries - 1))
+        if [ "$code" = 0 ] || [ "$tries" = 0 ] || ! grep -q 'all ok' said; then
+            cat said
+            return "$code"
+        fi
+    done
+}
 for prog in "$mpi" "$mpich"; do
     if [ ! -x "$prog" ]; then
         for text in "two programs" "each on its host"; do skip "${prog##*.}: $text" "not built"; done
         continue
     fi
-    check "${prog##*.}: two programs, by names of hosts" on 3 --gpus nvidia:1 "$PWD/programs" "$prog" apps
+    check "${prog##*.}: two programs, by names of hosts" two_programs "$prog"
     is "${prog##*.}: each on its host" "$(sed 's/ cores.*//; s/ of 2 on//' "$out" | paste -sd,)" \
         "gpu 0,rank 0 h2 app 0 rank 0,rank 1 h1 app 1 rank 0,mpi_check: 2 programs, all ok"
 done

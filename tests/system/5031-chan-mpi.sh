@@ -6,18 +6,26 @@
 prog=$DRAGON_BUILDDIR/tests/embed/mpi_chan
 [ -x "$prog.dragon-openmpi" ] || [ -x "$prog.dragon-mpich" ] || skip_all "mpi_chan was not built with any MPI"
 plan 15
-LIMIT=120
+LIMIT=40
 export OMPI_MCA_pml=ob1
 hosts=''
 netns_up 2 && command -v mpiexec.openmpi >/dev/null && hosts=yes
 
-# world RANKS NODES LATE COMMAND...: all are content, and nobody says anything else
+# world RANKS NODES COMMAND...: all are content, and nobody says anything else. MPICH 4.0 over UCX hangs in MPI_Finalize now and
+# then, under its own mpiexec too (2 of 120): a run of it that has said all is tried again.
 world()
 {
-    local ranks=$1 nodes=$2
+    local ranks=$1 nodes=$2 tries=1 code said
     shift 2
-    timeout -k 5 "$LIMIT" "$@" >world.out 2>world.err || return
-    grep -qx "mpi_chan: $ranks ranks, $nodes nodes, all ok" world.out && ! grep -q UCX world.out world.err
+    said="mpi_chan: $ranks ranks, $nodes nodes, all ok"
+    [ "$mpi" != mpich ] || tries=3
+    while true; do
+        code=0
+        timeout -k 5 "$LIMIT" "$@" >world.out 2>world.err || code=$?
+        tries=$((tries - 1))
+        if [ "$code" = 0 ] || [ "$tries" = 0 ] || ! grep -qx "$said" world.out; then break; fi
+    done
+    [ "$code" = 0 ] && grep -qx "$said" world.out && ! grep -q UCX world.out world.err
 }
 
 for mpi in openmpi mpich; do

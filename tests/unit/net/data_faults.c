@@ -5,6 +5,8 @@
 
 #include "data_ports.h"
 
+#include "net/data_internal.h"
+
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -242,6 +244,21 @@ Test(net_data_faults, killed_while_it_connects)
     unlink(path);
     close(fd);
     side_close(&a);
+}
+
+// A host with RDMA and one without greet each other in different ways.
+Test(net_data_faults, one_side_has_rdma)
+{
+    for (int which = 0; which < 2; which++) {
+        open_both();
+        a.port->has_rdma = which == 0;
+        b.port->has_rdma = which == 1;
+        b.on_message = send_back;
+        struct data_peer *peer = side_connect(&a, &b);
+        cr_assert_eq(data_send(peer, 1, NULL, 0, "x", 1, NULL, NULL), DRAGON_OK);
+        turn_until(a.messages == 1);
+        close_both();
+    }
 }
 
 // A child of the peer does not keep its connections open.
