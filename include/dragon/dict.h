@@ -52,17 +52,22 @@ enum {
 typedef struct dragon_dict_spec {
     uint32_t managers; /* in all; 0: managers_per_node on each node that the policy allows */
     uint32_t managers_per_node; /* 0: one */
+    uint32_t
+        nodes; /* on so many of the nodes that the policy allows, the first ones; 0: on all of them */
     const dragon_policy_t *
         policy; /* where they go, and what they are bound to; NULL: one after the other on every node */
+    const dragon_policy_t *const *
+        policies; /* instead: a list; each gets `managers` of them, 0: one. Without managers_per_node, nodes and policy */
+    uint32_t policy_count;
     uint64_t
         total_bytes; /* of memory, divided evenly; 0: DRAGON_DICT_BYTES each. Some 4 % of it are ours */
     const char *name; /* under which it is found; NULL: none */
     int timeout_ms;   /* what DRAGON_DEFAULT_TIMEOUT means in its calls; 0: as everywhere */
     dragon_memory_spec_t memory; /* huge pages, NUMA node */
 } dragon_dict_spec_t;
-#define DRAGON_DICT_SPEC_INIT                           \
-    {                                                   \
-        0, 0, NULL, 0, NULL, 0, DRAGON_MEMORY_SPEC_INIT \
+#define DRAGON_DICT_SPEC_INIT                                       \
+    {                                                               \
+        0, 0, 0, NULL, NULL, 0, 0, NULL, 0, DRAGON_MEMORY_SPEC_INIT \
     }
 
 /* ---- life cycle ---- */
@@ -155,6 +160,86 @@ DRAGON_API dragon_err_t dragon_dict_append(dragon_dict_t *dict, const void *key,
                                            const void *data, size_t bytes, size_t *bytes_out,
                                            int timeout_ms);
 
+/* ---- many at once ----
+ *
+ * As many single calls, but with other nodes they are all under way together. OK: all is done. Otherwise the first error in the order of
+ * the items; err of each item is its own, and an error of one keeps no other from being done. When the same key comes twice
+ * in one put, either value may stay. The time-out is for all together. */
+
+typedef struct dragon_dict_put_item {
+    const void *key;
+    size_t key_bytes;
+    const void *value;
+    size_t value_bytes;
+    dragon_err_t err; /* out, as of dragon_dict_put */
+} dragon_dict_put_item_t;
+DRAGON_API dragon_err_t dragon_dict_put_many(dragon_dict_t *dict, dragon_dict_put_item_t *items,
+                                             size_t count, int timeout_ms);
+
+typedef struct dragon_dict_get_item {
+    const void *key;
+    size_t key_bytes;
+    void *buffer;
+    size_t room;
+    size_t bytes;     /* out, as of dragon_dict_get */
+    dragon_err_t err; /* out */
+} dragon_dict_get_item_t;
+DRAGON_API dragon_err_t dragon_dict_get_many(dragon_dict_t *dict, dragon_dict_get_item_t *items,
+                                             size_t count, int timeout_ms);
+
+/* ---- broadcast ----
+ *
+ * For what everybody reads, parameters say: every manager has the pair, and each process reads it from the nearest one, on its own
+ * node when there is one. What happens to such a pair has an order at each manager alone. The pairs are ordinary ones: length and cursors
+ * see the pair of each manager, and the calls above that of its key's manager. */
+
+/* Puts it at every manager. After an error (FULL: of any of them) some have it and others do not. */
+DRAGON_API dragon_err_t dragon_dict_broadcast_put(dragon_dict_t *dict, const void *key,
+                                                  size_t key_bytes, const void *value,
+                                                  size_t value_bytes, int timeout_ms);
+/* As dragon_dict_get, of the nearest manager. */
+DRAGON_API dragon_err_t dragon_dict_broadcast_get(dragon_dict_t *dict, const void *key,
+                                                  size_t key_bytes, void *buffer, size_t room,
+                                                  size_t *bytes_out, int timeout_ms);
+/* From every manager. NOT_FOUND: none had it. */
+DRAGON_API dragon_err_t dragon_dict_broadcast_erase(dragon_dict_t *dict, const void *key,
+                                                    size_t key_bytes, int timeout_ms);
+
+/* ---- values in pieces ----
+ *
+ * A value that is not in one place, or not known at once. Others see it when the writer is closed, whole; until then the key is what it
+ * was. A writer or reader ends before its dictionary is detached. */
+
+typedef struct dragon_dict_writer dragon_dict_writer_t;
+typedef struct dragon_dict_reader dragon_dict_reader_t;
+
+/* `bytes`: how large the value will be; 0: not known. A known one is written straight into the memory of a manager of this node.
+ * FULL: there is no memory for so much. */
+DRAGON_API dragon_err_t dragon_dict_writer_open(dragon_dict_t *dict, const void *key,
+                                                size_t key_bytes, size_t bytes,
+                                                dragon_dict_writer_t **writer_out, int timeout_ms);
+/* The next piece. TOO_BIG: more than was said. NOMEM. */
+DRAGON_API dragon_err_t dragon_dict_writer_write(dragon_dict_writer_t *writer, const void *data,
+                                                 size_t bytes);
+/* The same without a copy: *room_out is where the caller puts the next `bytes` bytes, before the next call for this writer. */
+DRAGON_API dragon_err_t dragon_dict_writer_room(dragon_dict_writer_t *writer, size_t bytes,
+                                                void **room_out);
+/* What was written is the value of the key from now on. Errors as of dragon_dict_put; INVAL: it is less than was said. The
+ * writer is gone in any case. */
+DRAGON_API dragon_err_t dragon_dict_writer_close(dragon_dict_writer_t *writer, int timeout_ms);
+/* Nothing was written. NULL is fine. */
+DRAGON_API void dragon_dict_writer_abandon(dragon_dict_writer_t *writer);
+
+/* Of the value as it is now, whatever happens to the key while it is read. Errors as of dragon_dict_view. bytes_out, may be NULL: how large
+ * it is. */
+DRAGON_API dragon_err_t dragon_dict_reader_open(dragon_dict_t *dict, const void *key,
+                                                size_t key_bytes, dragon_dict_reader_t **reader_out,
+                                                size_t *bytes_out, int timeout_ms);
+/* At most `room` of what comes next. *got_out is 0 at the end. */
+DRAGON_API dragon_err_t dragon_dict_reader_read(dragon_dict_reader_t *reader, void *buffer,
+                                                size_t room, size_t *got_out);
+DRAGON_API void dragon_dict_reader_close(dragon_dict_reader_t *reader); /* NULL is fine */
+
 /* ---- all of it ---- */
 
 /* How many keys there are, manager after manager: exact when nobody changes it. */
@@ -201,6 +286,10 @@ DRAGON_API dragon_err_t dragon_dict_bind(dragon_dict_t *dict, uint32_t manager,
 /* The manager that is gone, of the latest call that said PEER, and its node. NOT_FOUND: none. */
 DRAGON_API dragon_err_t dragon_dict_lost(dragon_dict_t *dict, uint32_t *manager_out,
                                          uint32_t *node_out);
+
+/* Why the latest call for this handle failed, in words: which manager, on which node and host; of FULL the figures of its memory. NOT_FOUND:
+ * none has failed. It may ask the manager, and waits for it a second at most. */
+DRAGON_API dragon_err_t dragon_dict_why(dragon_dict_t *dict, dragon_error_t *error);
 
 typedef struct dragon_dict_stats { /* of one manager */
     uint32_t manager;
