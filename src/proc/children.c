@@ -6,6 +6,8 @@
 
 #include "proc/children.h"
 
+#include "proc/sysv.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -34,8 +36,13 @@ static void reap_one(struct children *children, pid_t pid)
     if (child)
         kill(-pid, SIGKILL); // before the reaping frees the number
     int status;
-    if (waitpid(pid, &status, 0) != pid || !child)
+    if (waitpid(pid, &status, 0) != pid)
         return;
+    if (!child) { // an orphan: it may be the MPI program of a rank that is a script
+        if (WIFSIGNALED(status))
+            sysv_remove_of(pid);
+        return;
+    }
     HASH_DEL(children->by_pid, child);
     child->fn(child->arg, pid, status);
     free(child);

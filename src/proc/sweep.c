@@ -6,6 +6,8 @@
 
 #include "proc/sweep.h"
 
+#include "proc/sysv.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
@@ -79,15 +81,25 @@ size_t sweep_signal(int signal)
     return lists ? count : signal_by_parent(signal);
 }
 
+// -1 with ECHILD when there are no children, 0 when none has ended.
+static pid_t reap(void)
+{
+    int status;
+    pid_t pid = waitpid(-1, &status, WNOHANG);
+    if (pid > 0 && WIFSIGNALED(status))
+        sysv_remove_of(pid);
+    return pid;
+}
+
 bool sweep_all(uint64_t deadline_ms)
 {
     sigset_t mask;
     sigemptyset(&mask);
     sigaddset(&mask, SIGCHLD);
     for (;;) {
-        while (waitpid(-1, NULL, WNOHANG) > 0)
+        while (reap() > 0)
             ;
-        if (sweep_signal(SIGKILL) == 0 && waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD)
+        if (sweep_signal(SIGKILL) == 0 && reap() < 0 && errno == ECHILD)
             return true;
         int left = time_left_ms(deadline_ms);
         if (left == 0)

@@ -6,11 +6,13 @@
 #include "proc/children.h"
 
 #include "proc/spawn.h"
+#include "proc/sweep.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/shm.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -178,4 +180,52 @@ Test(proc_children, what_runs_lives_on_after_destroy)
     cr_expect_eq(kill(pid, 0), 0);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
+}
+
+// A process makes a segment below a child that ends at once, so that it comes to us.
+static pid_t orphan_with_segment(int *id_out)
+{
+    struct {
+        pid_t pid;
+        int id;
+    } said;
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (fork() != 0)
+            _exit(0);
+        said.pid = getpid();
+        said.id = shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0600);
+        if (write(the.out[1], &said, sizeof said) == sizeof said)
+            pause();
+        _exit(1);
+    }
+    cr_assert_eq(read(the.out[0], &said, sizeof said), (ssize_t)sizeof said);
+    *id_out = said.id;
+    return said.pid;
+}
+
+static bool is_there(int id)
+{
+    struct shmid_ds now;
+    return shmctl(id, IPC_STAT, &now) == 0;
+}
+
+Test(proc_children, what_a_killed_orphan_made_for_itself_goes)
+{
+    int id;
+    uint64_t deadline = time_now_ms() + PATIENCE_MS;
+    pid_t pid = orphan_with_segment(&id);
+    cr_assert(is_there(id));
+    kill(pid, SIGKILL);
+    while (is_there(id) && time_left_ms(deadline) > 0)
+        loop_turn(the.loop, 10);
+    cr_expect(!is_there(id));
+}
+
+Test(proc_children, what_a_swept_orphan_made_for_itself_goes)
+{
+    int id;
+    orphan_with_segment(&id);
+    cr_expect(sweep_all(time_now_ms() + PATIENCE_MS));
+    cr_expect(!is_there(id));
 }
