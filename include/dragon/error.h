@@ -36,7 +36,8 @@ extern "C" {
     X(PROTO, -14, "the other side sent something that is not understood") \
     X(SYS, -15, "the system refused")                                     \
     X(DENIED, -16, "not allowed")                                         \
-    X(LAUNCH, -17, "a program could not be started")
+    X(LAUNCH, -17, "a program could not be started")                      \
+    X(FAILED, -18, "the task failed")
 
 typedef enum dragon_err {
     DRAGON_OK = 0,
