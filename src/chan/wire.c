@@ -9,11 +9,6 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "headers are sent as they are");
 
-static bool error_fine(int32_t error)
-{
-    return error <= 0 && error >= DRAGON_ERR_LAUNCH;
-}
-
 // For those whose fields may have any value.
 static bool anything(const uint8_t *header)
 {
@@ -54,22 +49,22 @@ static bool check_call(const uint8_t *header)
 static bool check_opened(const uint8_t *header)
 {
     const struct cu_opened *opened = (const struct cu_opened *)header;
-    return error_fine(opened->error) && opened->credits <= CHAN_CREDITS_MOST;
+    return err_is_code(opened->error) && opened->credits <= CHAN_CREDITS_MOST;
 }
 
 static bool check_credit(const uint8_t *header)
 {
-    return error_fine(((const struct cu_credit *)header)->error);
+    return err_is_code(((const struct cu_credit *)header)->error);
 }
 
 static bool check_message(const uint8_t *header)
 {
-    return error_fine(((const struct cu_message *)header)->error);
+    return err_is_code(((const struct cu_message *)header)->error);
 }
 
 static bool check_answer(const uint8_t *header)
 {
-    return error_fine(((const struct cu_answer *)header)->error);
+    return err_is_code(((const struct cu_answer *)header)->error);
 }
 
 static const struct row {
