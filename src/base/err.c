@@ -22,6 +22,19 @@ const char *dragon_err_name(dragon_err_t code)
     return "unknown error";
 }
 
+bool err_is_code(int32_t number)
+{
+    switch (number) {
+    case DRAGON_OK:
+#define CODE_CASE(name, value, text) case DRAGON_ERR_##name:
+        DRAGON_ERR_LIST(CODE_CASE)
+#undef CODE_CASE
+        return true;
+    default:
+        return false;
+    }
+}
+
 const char *dragon_err_text(dragon_err_t code)
 {
     switch (code) {

@@ -6,6 +6,9 @@
 
 #include <dragon/error.h>
 
+#include <stdbool.h>
+#include <stdint.h>
+
 // Sets *error (may be NULL) and hands the code back, so that a failure is one line:
 //     return err_set(error, DRAGON_ERR_INVAL, "no such option \"%s\"", word);
 __attribute__((format(printf, 3, 4))) dragon_err_t err_set(dragon_error_t *error, dragon_err_t code,
@@ -15,6 +18,9 @@ __attribute__((format(printf, 3, 4))) dragon_err_t err_set(dragon_error_t *error
 __attribute__((format(printf, 3, 4))) dragon_err_t err_set_errno(dragon_error_t *error,
                                                                  int errno_value,
                                                                  const char *format, ...);
+
+// Whether a number that came from outside is a code, or DRAGON_OK.
+bool err_is_code(int32_t number);
 
 // The code for an errno value: DRAGON_ERR_SYS for what has no nearer one.
 dragon_err_t err_from_errno(int errno_value);

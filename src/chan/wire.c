@@ -12,11 +12,6 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "headers are sent as t
 
 static const uint64_t VALUE_MOST = UINT64_C(1) << 56; // so that sums do not go over
 
-static bool error_fine(int32_t error)
-{
-    return error <= 0 && error >= DRAGON_ERR_LAUNCH;
-}
-
 // For those whose fields may have any value.
 static bool anything(const uint8_t *header)
 {
@@ -75,22 +70,22 @@ uint64_t wire_pair_keys(const struct cu_pair *pair)
 static bool check_opened(const uint8_t *header)
 {
     const struct cu_opened *opened = (const struct cu_opened *)header;
-    return error_fine(opened->error) && opened->credits <= CHAN_CREDITS_MOST;
+    return err_is_code(opened->error) && opened->credits <= CHAN_CREDITS_MOST;
 }
 
 static bool check_credit(const uint8_t *header)
 {
-    return error_fine(((const struct cu_credit *)header)->error);
+    return err_is_code(((const struct cu_credit *)header)->error);
 }
 
 static bool check_message(const uint8_t *header)
 {
-    return error_fine(((const struct cu_message *)header)->error);
+    return err_is_code(((const struct cu_message *)header)->error);
 }
 
 static bool check_answer(const uint8_t *header)
 {
-    return error_fine(((const struct cu_answer *)header)->error);
+    return err_is_code(((const struct cu_answer *)header)->error);
 }
 
 static const struct row {

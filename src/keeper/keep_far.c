@@ -85,7 +85,7 @@ static bool on_answer(struct keeper *keeper, struct unpack *body)
     asker.request = unpack_u32(body);
     int32_t err = unpack_i32(body);
     const char *why = unpack_str(body);
-    if (body->failed || err > 0 || err < DRAGON_ERR_LAUNCH)
+    if (body->failed || !err_is_code(err))
         return false;
     struct pack answer = PACK_EMPTY;
     pack_raw(&answer, body->at, unpack_left(body));

@@ -121,7 +121,7 @@ static dragon_err_t answered(struct space *space, struct unpack *unpack, dragon_
 {
     int32_t code = unpack_i32(unpack);
     const char *why = unpack_str(unpack);
-    if (unpack->failed || code > 0 || code < DRAGON_ERR_LAUNCH)
+    if (unpack->failed || !err_is_code(code))
         return keeper_gone(space, error);
     if (code == DRAGON_OK)
         return DRAGON_OK;

@@ -21,6 +21,7 @@ enum { CODES = sizeof the_codes / sizeof *the_codes };
 Test(base_err, every_code_has_a_name_and_a_text)
 {
     for (size_t i = 0; i < CODES; i++) {
+        cr_expect(err_is_code(the_codes[i].code));
         cr_expect_str_eq(dragon_err_name(the_codes[i].code), the_codes[i].name);
         cr_expect_str_eq(dragon_err_text(the_codes[i].code), the_codes[i].text);
         for (size_t k = 0; k < i; k++) {
@@ -35,6 +36,7 @@ Test(base_err, what_is_no_code_is_named_as_such)
 {
     const int strangers[] = {1, 2, -18, -99, INT32_MAX, INT32_MIN};
     for (size_t i = 0; i < sizeof strangers / sizeof *strangers; i++) {
+        cr_expect_not(err_is_code(strangers[i]));
         cr_expect_str_eq(dragon_err_name((dragon_err_t)strangers[i]), "unknown error");
         cr_expect_str_eq(dragon_err_text((dragon_err_t)strangers[i]), "unknown error");
     }
