@@ -70,13 +70,37 @@ dragon_err_t dict_part(struct dragon_dict *dict, uint32_t manager, struct dict_p
 dragon_err_t dict_failed(struct dragon_dict *dict, uint32_t manager, dragon_err_t err)
 {
     int64_t state;
-    if (err != DRAGON_ERR_CLOSED && err != DRAGON_ERR_PEER)
+    if (err == DRAGON_ERR_CLOSED || err == DRAGON_ERR_PEER) {
+        err = dict_root_get(&dict->root, DICT_STATE, &state);
+        if (err != DRAGON_OK)
+            return dict_refused(dict, err); // it is not about this manager
+        dict->lost = manager;
+        err = DRAGON_ERR_PEER;
+    }
+    dict->failure = (struct dict_failure){.err = err, .manager = manager};
+    return err;
+}
+
+dragon_err_t dict_call_failed(struct dragon_dict *dict, uint32_t manager,
+                              const struct pair_call *call, size_t bytes, int timeout_ms,
+                              dragon_err_t err)
+{
+    err = dict_failed(dict, manager, err);
+    struct dict_failure *failure = &dict->failure;
+    if (failure->manager < 0)
         return err;
-    err = dict_root_get(&dict->root, DICT_STATE, &state);
-    if (err != DRAGON_OK)
-        return err;
-    dict->lost = manager;
-    return DRAGON_ERR_PEER;
+    failure->op = call->op;
+    failure->wait = call->wait;
+    failure->timeout_ms = timeout_ms;
+    failure->bytes = bytes;
+    return err;
+}
+
+dragon_err_t dict_refused(struct dragon_dict *dict, dragon_err_t err)
+{
+    if (dict && handle_is_ours(&dict->root))
+        dict->failure = (struct dict_failure){.err = err, .manager = -1};
+    return err;
 }
 
 void dict_parts_leave(struct dragon_dict *dict)
@@ -161,7 +185,10 @@ dragon_err_t dict_call(struct dragon_dict *dict, uint32_t manager, const struct 
     if (err == DRAGON_OK)
         err = part->handle.object ? call_here(part, call, result, timeout_ms)
                                   : call_there(part, call, result, timeout_ms);
-    return err == DRAGON_OK ? DRAGON_OK : dict_failed(dict, manager, err);
+    if (err == DRAGON_OK)
+        return DRAGON_OK;
+    size_t bytes = err == DRAGON_ERR_TOO_BIG ? result->bytes : call->value_bytes;
+    return dict_call_failed(dict, manager, call, bytes, timeout_ms, err);
 }
 
 dragon_err_t dict_call_all(struct dragon_dict *dict, const struct pair_call *call,
