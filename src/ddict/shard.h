@@ -107,7 +107,8 @@ struct shard_key shard_key(const void *data, size_t bytes);
 // For the keeper. Of `bytes` in all, in zeroed memory.
 enum { SHARD_LEAST = 1 << 20 };
 void shard_init(struct shard *shard, uint64_t id, uint64_t bytes);
-bool shard_check(const struct shard *shard, size_t bytes); // what is there is a shard of that size
+bool shard_check(const struct shard *shard,
+                 size_t bytes); // what is in a block of that size is a shard that fills it
 void shard_destroy(struct shard *shard, struct space *space);
 // The slot's process is gone: see object_recover.
 void shard_recover(struct shard *shard, uint32_t dead, struct space *space);
