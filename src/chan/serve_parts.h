@@ -129,7 +129,6 @@ struct serve {
     struct connection *connections;
     struct served *waiting;
     struct use *telling;
-    uint64_t messages; // that have come
     uint32_t moving;   // payloads that the network has our memory for
     bool lacks_memory; // something waits for it
     bool did;          // something, in this turn

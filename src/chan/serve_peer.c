@@ -318,7 +318,7 @@ void serve_on_message(struct serve *serve, struct data_peer *peer, uint8_t type,
                       struct data_message *message)
 {
     struct connection *connection = data_peer_arg(peer);
-    serve->messages++;
+    serve->waiter->served++;
     bool good = wire_is_request(type) &&
                 wire_check(type, message->header, message->header_bytes, message->bytes);
     if (good && !connection) {
