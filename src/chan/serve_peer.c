@@ -294,6 +294,8 @@ static bool on_use_message(struct serve *serve, struct connection *connection, u
         return pair_arrived(use, header, message);
     case CU_PAIR_KEY:
         return pair_key_arrived(use, header, message);
+    case CU_PAIRS:
+        return pairs_arrived(use, header, message);
     }
     return false;
 }
