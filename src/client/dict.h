@@ -57,9 +57,9 @@ struct dragon_dict {
     struct handle root;
     char *descriptor; // owned
     uint32_t managers;
-    int timeout_ms;          // what DRAGON_DEFAULT_TIMEOUT means
-    int64_t bound;           // to one manager; -1: to none
-    int64_t lost;            // the manager of the latest PEER; -1: none
+    int timeout_ms; // what DRAGON_DEFAULT_TIMEOUT means
+    int64_t bound;  // to one manager; -1: to none
+    int64_t lost;   // the manager of the latest PEER; -1: none
     struct dict_failure failure;
     size_t room;             // how large the next value may be, from the last
     struct dict_part *parts; // owned
@@ -118,13 +118,7 @@ dragon_err_t dict_refused(struct dragon_dict *dict, dragon_err_t err);
 void dict_parts_leave(struct dragon_dict *dict);
 void dict_parts_destroy(struct dragon_dict *dict);
 
-// One operation. Into `buffer`, of GET, POP, WALK and STATS: *bytes_out how large it is; TOO_BIG: *bytes_out too, and nothing is
-// erased. bytes_out and result_out may be NULL when there is nothing to say.
-struct dict_result {
-    void *buffer;
-    size_t room, bytes;
-    uint64_t result;
-};
+// One operation, see pair_here; result->buffer may be NULL when there is nothing to say.
 dragon_err_t dict_call(struct dragon_dict *dict, uint32_t manager, const struct pair_call *call,
                        struct dict_result *result, int timeout_ms);
 // On a part of this node, now.
@@ -134,10 +128,6 @@ int64_t dict_deadline(const struct dragon_dict *dict, int timeout_ms);
 // The same of each, and the first error.
 dragon_err_t dict_call_all(struct dragon_dict *dict, const struct pair_call *call,
                            uint64_t *sum_out, int timeout_ms);
-
-// dict_here.c: in the shared memory of this node, without waiting. `call->wait` AGAIN: not now.
-dragon_err_t pair_here(struct shard_view *view, const struct pair_call *call,
-                       struct dict_result *result);
 
 // For NULL with 0 bytes too.
 dragon_err_t dict_key(const void *key, size_t key_bytes, struct shard_key *key_out);

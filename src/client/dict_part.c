@@ -139,7 +139,10 @@ dragon_err_t dict_here(struct dict_part *part, const struct pair_call *call,
 static bool is_done(void *arg)
 {
     struct waiting *waiting = arg;
+    struct shard_view *view = &waiting->part->view;
+    view->again = true;
     waiting->err = dict_here(waiting->part, waiting->call, waiting->result);
+    view->again = false;
     return waiting->err != DRAGON_ERR_AGAIN;
 }
 
