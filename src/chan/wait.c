@@ -129,9 +129,8 @@ static bool any_ready(const struct wait *wait)
 
 void wait_turn(struct waiter *waiter)
 {
-    if (!network_counts(waiter))
-        return;
-    data_port_progress(waiter->port);
+    if (network_counts(waiter))
+        data_port_progress(waiter->port);
     if (waiter->on_turn)
         waiter->on_turn(waiter->arg);
 }

@@ -24,7 +24,8 @@ struct waiter {
     // How many things make the network count: requests that are not answered, channels that we serve. 0: it is left
     // alone.
     uint32_t port_uses;
-    // Does what the network brought, beside data_port_progress: parked sends of a direct receiver. May be NULL.
+    // Called with every look while we wait. Does what the network brought, beside data_port_progress: parked sends of a direct
+    // receiver; or what others have left, of which our bell tells. May be NULL.
     void (*on_turn)(void *arg);
     void *arg;
     int64_t nap_ns; // on_turn is to be called again after so long, whatever happens; 0: no need
