@@ -299,6 +299,7 @@ typedef struct dragon_dict_stats { /* of one manager */
     uint64_t used_bytes;
     uint64_t free_bytes;
     uint64_t largest_bytes; /* that one value could have */
+    uint32_t fragmentation; /* of the free bytes, in thousandths, that are not in this largest piece */
     uint64_t keys;
     uint64_t puts;
     uint64_t gets;

@@ -48,9 +48,12 @@ void shard_init(struct shard *shard, uint64_t id, uint64_t bytes)
 bool shard_check(const struct shard *shard, size_t bytes)
 {
     struct heap heap;
-    size_t from = heap_from(bytes);
-    return bytes >= SHARD_LEAST && shard->bytes == bytes && shard->bins == bins_for(bytes) &&
-           heap_attach(&heap, (uint8_t *)shard + from, bytes - from);
+    uint64_t own = shard->bytes;
+    // Blocks are of whole pages.
+    if (own < SHARD_LEAST || own > bytes || bytes - own >= HEAP_PAGE)
+        return false;
+    size_t from = heap_from(own);
+    return shard->bins == bins_for(own) && heap_attach(&heap, (uint8_t *)shard + from, own - from);
 }
 
 bool shard_open(struct shard_view *view, struct shard *shard, struct space *space)

@@ -106,6 +106,11 @@ static inline const uint8_t *entry_key(const struct entry *entry)
 }
 
 void shard_counted(struct shard_view *view, enum shard_count what);
+static inline void shard_refused(struct shard_view *view, enum shard_count what)
+{
+    if (!view->again)
+        shard_counted(view, what);
+}
 void shard_changed(struct shard_view *view, uint64_t hash);    // wakes who waits for a key
 void shard_give_back(struct shard_view *view, uint64_t block); // ours; wakes who waits for memory
 

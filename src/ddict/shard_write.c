@@ -53,7 +53,7 @@ dragon_err_t shard_prepare(struct shard_view *view, const struct shard_key *key,
     if (err == DRAGON_ERR_FULL && swept(view))
         err = prepare(view, key, value_bytes, fresh_out);
     if (err == DRAGON_ERR_FULL)
-        shard_counted(view, COUNT_FULL);
+        shard_refused(view, COUNT_FULL);
     return err;
 }
 
@@ -141,7 +141,10 @@ dragon_err_t shard_store(struct shard_view *view, const struct shard_key *key, s
         end(&change, stale);
     }
     shard_abandon(view, fresh);
-    shard_counted(view, err == DRAGON_ERR_FULL ? COUNT_FULL : COUNT_PUT);
+    if (err == DRAGON_ERR_FULL)
+        shard_refused(view, COUNT_FULL);
+    else
+        shard_counted(view, COUNT_PUT);
     if (err == DRAGON_OK)
         shard_changed(view, key->hash);
     return err;
