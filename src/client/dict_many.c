@@ -14,6 +14,7 @@ struct many {
     dragon_dict_get_item_t *gets; // or these
     size_t count;
     struct far_many *far; // NULL: not needed yet
+    int timeout_ms;
     int64_t deadline_ns;
     bool failed; // some
     bool again;  // some are to be asked for alone
@@ -36,7 +37,7 @@ static bool is_loss(dragon_err_t err)
 }
 
 // The others of this manager are not tried any more.
-static void note_loss(struct many *many, size_t i, dragon_err_t err)
+static void give_up_manager(struct many *many, size_t i, dragon_err_t err)
 {
     struct shard_key key;
     if (key_of(many, i, &key) == DRAGON_OK)
@@ -54,7 +55,7 @@ static void told(void *arg, size_t i, dragon_err_t err, size_t bytes)
     many->failed = true;
     many->again |= err == DRAGON_ERR_AGAIN;
     if (is_loss(err))
-        note_loss(many, i, err);
+        give_up_manager(many, i, err);
 }
 
 static void ask_far(struct many *many, struct dict_part *part, const struct pair_call *call,
@@ -64,10 +65,12 @@ static void ask_far(struct many *many, struct dict_part *part, const struct pair
     dragon_err_t err = handle_far(&part->handle, &object);
     if (err == DRAGON_OK && !many->far)
         err = far_many_begin(part->handle.shared->far, many->deadline_ns, told, many, &many->far);
-    if (err == DRAGON_OK)
+    if (err == DRAGON_OK) {
         far_many_ask(many->far, object, call, result->buffer, result->room, i, alone);
-    else
+    } else {
+        part->gone = err;
         told(many, i, err, 0);
+    }
 }
 
 static dragon_err_t make_call(const struct many *many, size_t i, struct pair_call *call,
@@ -99,7 +102,7 @@ static void start(struct many *many, size_t i, bool alone)
         uint32_t manager = dict_manager(dict, call.key.hash);
         err = dict->parts[manager].gone;
         if (err == DRAGON_OK)
-            err = dict_part(dict, manager, &part);
+            err = dict->parts[manager].gone = dict_part(dict, manager, &part);
     }
     if (err == DRAGON_OK && !part->handle.object) {
         ask_far(many, part, &call, &result, i, alone);
@@ -138,24 +141,40 @@ static dragon_err_t loss_of(struct many *many, size_t i, dragon_err_t err)
     return part->gone;
 }
 
+// For dragon_dict_why.
+static dragon_err_t put_down(struct many *many, size_t i, dragon_err_t err)
+{
+    struct dragon_dict *dict = many->dict;
+    struct pair_call call = {.op = PAIR_GET};
+    struct dict_result result = {0};
+    if (make_call(many, i, &call, &result) != DRAGON_OK)
+        return dict_refused(dict, err);
+    size_t bytes = many->puts ? call.value_bytes : many->gets[i].bytes;
+    return dict_call_failed(dict, dict_manager(dict, call.key.hash), &call, bytes, many->timeout_ms,
+                            err);
+}
+
 // The first error.
 static dragon_err_t look_at_errors(struct many *many)
 {
     dragon_err_t first = DRAGON_OK;
+    size_t first_at = 0;
     for (size_t i = 0; i < many->count; i++) {
         dragon_err_t *err = err_of(many, i);
         if (is_loss(*err))
             *err = loss_of(many, i, *err);
         else if (*err == DRAGON_ERR_TIMEOUT && many->deadline_ns == 0)
             *err = DRAGON_ERR_AGAIN;
-        if (first == DRAGON_OK)
-            first = *err;
+        if (first != DRAGON_OK || *err == DRAGON_OK)
+            continue;
+        first = *err;
+        first_at = i;
     }
     for (uint32_t i = 0; i < many->dict->managers; i++) {
         many->dict->parts[i].gone = DRAGON_OK;
         many->dict->parts[i].asked = false;
     }
-    return first;
+    return put_down(many, first_at, first);
 }
 
 static dragon_err_t run(struct many *many, int timeout_ms)
@@ -164,7 +183,8 @@ static dragon_err_t run(struct many *many, int timeout_ms)
     if (err != DRAGON_OK)
         return err;
     if (!many->puts && !many->gets)
-        return many->count == 0 ? DRAGON_OK : DRAGON_ERR_INVAL;
+        return many->count == 0 ? DRAGON_OK : dict_refused(many->dict, DRAGON_ERR_INVAL);
+    many->timeout_ms = timeout_ms;
     many->deadline_ns = dict_deadline(many->dict, timeout_ms);
     for (size_t i = 0; i < many->count; i++)
         start(many, i, false);
