@@ -138,6 +138,18 @@ static dragon_err_t loss_of(struct many *many, size_t i, dragon_err_t err)
     return part->gone;
 }
 
+// For dragon_dict_why.
+static void note_failure(const struct many *many, size_t i, dragon_err_t err)
+{
+    struct pair_call call = {.op = many->puts ? PAIR_PUT : PAIR_GET};
+    size_t bytes = many->puts ? many->puts[i].value_bytes : many->gets[i].bytes;
+    if (key_of(many, i, &call.key) != DRAGON_OK || err == DRAGON_ERR_INVAL)
+        (void)dict_refused(many->dict, err);
+    else
+        (void)dict_call_failed(many->dict, dict_manager(many->dict, call.key.hash), &call, bytes, 0,
+                               err);
+}
+
 // The first error.
 static dragon_err_t look_at_errors(struct many *many)
 {
@@ -148,8 +160,10 @@ static dragon_err_t look_at_errors(struct many *many)
             *err = loss_of(many, i, *err);
         else if (*err == DRAGON_ERR_TIMEOUT && many->deadline_ns == 0)
             *err = DRAGON_ERR_AGAIN;
-        if (first == DRAGON_OK)
+        if (first == DRAGON_OK && *err != DRAGON_OK) {
             first = *err;
+            note_failure(many, i, first);
+        }
     }
     for (uint32_t i = 0; i < many->dict->managers; i++) {
         many->dict->parts[i].gone = DRAGON_OK;
