@@ -335,6 +335,7 @@ static int erase_for_another(const char *descriptor)
     }
     CHAN_DEMAND(dragon_dict_erase(dict, K("full 0"), ms) == DRAGON_OK);
     CHAN_DEMAND(dragon_dict_detach(dict) == DRAGON_OK);
+    dragon_runtime_detach(runtime);
     return 0;
 }
 
