@@ -115,7 +115,7 @@ static bool take_said(const struct ask *ask, const struct item *item, const uint
     size_t bytes = value ? said.value_bytes : 0;
     *at += sizeof said;
     *left -= sizeof said;
-    if (said.error > 0 || said.error < DRAGON_ERR_LAUNCH || bytes > *left || bytes > item->room)
+    if (!err_is_code(said.error) || bytes > *left || bytes > item->room)
         return false;
     *at += bytes;
     *left -= bytes;

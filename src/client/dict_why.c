@@ -53,16 +53,18 @@ static void say_full(const struct why *why, dragon_error_t *error)
                 why->who);
         return;
     }
+    char value[48] = "";
+    if (failure->op)
+        snprintf(value, sizeof value, " for a value of %" PRIu64 " bytes", failure->bytes);
     dragon_err_t err = dragon_dict_stats(why->dict, (uint32_t)failure->manager, &stats, ASK_MS);
     if (err != DRAGON_OK)
-        err_set(error, failure->err,
-                "%s has no room for a value of %" PRIu64 " bytes; it does not tell its figures: %s",
-                why->who, failure->bytes, dragon_err_text(err));
+        err_set(error, failure->err, "%s has no room%s; it does not tell its figures: %s", why->who,
+                value, dragon_err_text(err));
     else
         err_set(error, failure->err,
-                "%s has no room for a value of %" PRIu64 " bytes: of %" PRIu64 " bytes %" PRIu64
-                " are used and %" PRIu64 " free, %" PRIu64 " in one piece",
-                why->who, failure->bytes, stats.total_bytes, stats.used_bytes, stats.free_bytes,
+                "%s has no room%s: of %" PRIu64 " bytes %" PRIu64 " are used and %" PRIu64
+                " free, %" PRIu64 " in one piece",
+                why->who, value, stats.total_bytes, stats.used_bytes, stats.free_bytes,
                 stats.largest_bytes);
 }
 

@@ -300,6 +300,9 @@ static void check_full(void)
             best = tap_now_ms() - began;
     }
     tap_check(best < 100, "within 100 ms (%ld)", best);
+    dragon_dict_put_item_t item = {"many", 4, value, sizeof value, DRAGON_OK};
+    tap_err(dragon_dict_put_many(dict, &item, 1, ms), DRAGON_ERR_FULL, "one of many");
+    check_why(DRAGON_ERR_FULL, "for a value of 1048576 bytes", "and why");
     check_why(DRAGON_ERR_FULL, "1048576 bytes", "and why");
     tap_check(all_there(count, MIB), "everything is as it was");
     // A call that waits looks again whenever there may be room, and counts once.
@@ -332,6 +335,7 @@ static int erase_for_another(const char *descriptor)
     }
     CHAN_DEMAND(dragon_dict_erase(dict, K("full 0"), ms) == DRAGON_OK);
     CHAN_DEMAND(dragon_dict_detach(dict) == DRAGON_OK);
+    dragon_runtime_detach(runtime);
     return 0;
 }
 
@@ -555,6 +559,48 @@ static int write_stats(const char *path)
     return tap_finish();
 }
 
+// 0: there is none.
+static int manager_pid(void)
+{
+    dragon_system_t *system = NULL;
+    int pid = 0;
+    chan_need(dragon_system_look(runtime, &system, &error), &error, "no picture");
+    for (uint32_t i = 0; i < dragon_system_groups(system); i++) {
+        const dragon_rank_info_t *info = dragon_system_rank(system, i, 0);
+        if (strcmp(dragon_system_group(system, i)->name, "dictionary") == 0 && info &&
+            !info->status.ended)
+            pid = info->status.pid;
+    }
+    dragon_system_destroy(system);
+    return pid;
+}
+
+static void check_manager_killed(void)
+{
+    dragon_dict_writer_t *writer = NULL;
+    dragon_dict_view_t view;
+    dragon_dict_put_item_t item = {"key", 3, "x", 1, DRAGON_OK};
+    char node[32];
+    snprintf(node, sizeof node, "manager 0 on node %s (", home);
+    chan_need(dragon_dict_put(dict, K("key"), "x", 1, ms), NULL, "not put");
+    chan_need(dragon_dict_writer_open(dict, K("half"), 100, &writer, ms), NULL, "not opened");
+    int pid = manager_pid();
+    if (!tap_check(pid > 0, "the manager is found"))
+        return;
+    kill(pid, SIGKILL);
+    tap_err(dragon_dict_wait(dict, K("never"), ms), DRAGON_ERR_PEER, "it is killed");
+    check_why(DRAGON_ERR_PEER, node, "and why");
+    check_why(DRAGON_ERR_PEER, "is gone", "in words");
+    tap_err(dragon_dict_view(dict, K("key"), &view, ms), DRAGON_ERR_PEER, "viewed");
+    check_why(DRAGON_ERR_PEER, "is gone", "and why");
+    tap_err(dragon_dict_put_many(dict, &item, 1, ms), DRAGON_ERR_PEER, "put among many");
+    check_why(DRAGON_ERR_PEER, "is gone", "and why");
+    dragon_dict_writer_room(writer, 100, (void **)&view.data);
+    tap_err(dragon_dict_writer_close(writer, ms), DRAGON_ERR_PEER, "written in pieces");
+    check_why(DRAGON_ERR_PEER, "is gone", "and why");
+    tap_err(dragon_dict_destroy(dict, &error), DRAGON_OK, "destroyed");
+}
+
 static void check_lost(void)
 {
     dragon_error_t why = {DRAGON_OK, ""};
@@ -592,6 +638,8 @@ int main(int argc, char **argv)
     check_killed("writes");
     check_killed("reads");
     check_lost();
+    dict = make(ROOM * MIB);
+    check_manager_killed();
     check_specs();
     check_places();
     check_binding();
