@@ -38,6 +38,9 @@ struct dict_part {
     struct handle handle;
     struct shard_view view; // of this node
     bool open;
+    // In a call for many: what its items are told because it is gone, and whether the root was asked.
+    dragon_err_t gone;
+    bool asked;
 };
 
 struct dragon_dict {
@@ -106,6 +109,10 @@ struct dict_result {
 };
 dragon_err_t dict_call(struct dragon_dict *dict, uint32_t manager, const struct pair_call *call,
                        struct dict_result *result, int timeout_ms);
+// On a part of this node, now.
+dragon_err_t dict_here(struct dict_part *part, const struct pair_call *call,
+                       struct dict_result *result);
+int64_t dict_deadline(const struct dragon_dict *dict, int timeout_ms);
 // The same of each, and the first error.
 dragon_err_t dict_call_all(struct dragon_dict *dict, const struct pair_call *call,
                            uint64_t *sum_out, int timeout_ms);
