@@ -99,25 +99,6 @@ static dragon_err_t step_view(struct run *run)
 
 // ---- many at once
 
-static dragon_err_t put_each(dragon_dict_t *dict, dragon_dict_put_item_t *items, size_t count,
-                             int timeout_ms)
-{
-    dragon_err_t err = DRAGON_OK;
-    for (size_t i = 0; err == DRAGON_OK && i < count; i++)
-        err = dragon_dict_put(dict, items[i].key, items[i].key_bytes, items[i].value,
-                              items[i].value_bytes, timeout_ms);
-    return err;
-}
-static dragon_err_t get_each(dragon_dict_t *dict, dragon_dict_get_item_t *items, size_t count,
-                             int timeout_ms)
-{
-    dragon_err_t err = DRAGON_OK;
-    for (size_t i = 0; err == DRAGON_OK && i < count; i++)
-        err = dragon_dict_get(dict, items[i].key, items[i].key_bytes, items[i].buffer,
-                              items[i].room, &items[i].bytes, timeout_ms);
-    return err;
-}
-
 static dragon_err_t step_put_many(struct run *run)
 {
     for (uint32_t i = 0; i < run->at_once; i++) {
@@ -128,7 +109,7 @@ static dragon_err_t step_put_many(struct run *run)
                                                 .value = value_of(run, i),
                                                 .value_bytes = run->load->value_bytes};
     }
-    return put_each(run->dict, run->puts, run->at_once, LOAD_WAIT_MS);
+    return dragon_dict_put_many(run->dict, run->puts, run->at_once, LOAD_WAIT_MS);
 }
 
 static dragon_err_t step_get_many(struct run *run)
@@ -142,7 +123,7 @@ static dragon_err_t step_get_many(struct run *run)
                                                 .buffer = value_of(run, i),
                                                 .room = run->load->value_bytes};
     }
-    dragon_err_t err = get_each(run->dict, run->gets, run->at_once, LOAD_WAIT_MS);
+    dragon_err_t err = dragon_dict_get_many(run->dict, run->gets, run->at_once, LOAD_WAIT_MS);
     for (uint32_t i = 0; err == DRAGON_OK && i < run->at_once; i++)
         err = check_mark(run->gets[i].buffer, run->gets[i].bytes, run, marks[i]);
     return err;

@@ -3,7 +3,7 @@
 # dragon-bench dict: it measures every part, with and without the peers, and its report can be read by a program. What the
 # figures are is not looked at, but that an operation of this node takes no longer than one that asks another process.
 . "$DRAGON_SRCDIR/tests/lib/system.sh"
-plan 15
+plan 16
 LIMIT=280
 
 # Every figure is there once, and has a value, also when its peer is not installed.
@@ -61,8 +61,11 @@ like "  there is no other to measure" 'not measured: the runtime has one node.*-
 
 # Without the other programs.
 run=$(command -v dragon-run) bench=$(command -v dragon-bench)
-PATH=/nowhere check "without Redis and memcached" "$run" "$bench" dict --quick --only single
+check "without Redis and memcached" env PATH=/nowhere "$run" "$bench" dict --quick --only single
 is "  each is named with what to install" "$(grep -c 'the peer was not measured: install \(redis-server\|memcached\)' "$out")" 4
+
+# It ends with the runtime, and the servers with it: see the end.
+check_status 137 "killed while it measures" timeout -s KILL 3 dragon-bench dict --only rate
 
 check_output 'dragon-bench dict' "--help has it" dragon-bench --help
 
