@@ -29,6 +29,7 @@ void cores_widen(void);
 struct cores cores_choose(void);
 void cores_pin(const char *list); // this process; "" leaves it as it is
 void cores_pin_to(int core);
+void cores_pin_thread(pid_t thread, const char *list); // of another process
 void cores_unpin(void); // as it was when cores_choose was called first
 
 // ---- limits of the machine, without any library (bench_limits.c)

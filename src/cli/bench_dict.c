@@ -85,7 +85,17 @@ static double run_store(struct versus *versus)
     struct load load = setting->load;
     int links = setting->which->links;
     load.op = load.op == LOAD_PUT_MANY ? LOAD_PUT : load.op == LOAD_GET_MANY ? LOAD_GET : load.op;
-    return shown(setting->which, store_rate(setting->store, &load, links));
+    // One client and the server take turns: on one core they need not wake another one. Many use all of them.
+    const char *list = versus->cores.both;
+    char one[16];
+    snprintf(one, sizeof one, "%d", versus->cores.a);
+    if (links == 1)
+        list = one;
+    store_pin(setting->store, list);
+    cores_pin(list);
+    double rate = store_rate(setting->store, &load, links);
+    cores_unpin();
+    return shown(setting->which, rate);
 }
 
 // What both have before anything is measured.

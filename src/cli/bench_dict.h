@@ -83,6 +83,7 @@ struct store {
 
 void store_start(struct store *store, enum store_kind kind);
 void store_end(struct store *store);
+void store_pin(struct store *store, const char *list); // all of its threads
 const char *store_name(const struct store *store);
 // The operations of a second over so many connections, each with `load->batch` under way; below 0: it failed.
 double store_rate(struct store *store, const struct load *load, int links);

@@ -27,6 +27,8 @@ static const struct far_case {
     {"nodes-put-64k", "puts of 64 KiB", LOAD_PUT, 64 << 10, 16, FAR_BANDWIDTH, 0},
     {"nodes-get-1024k", "gets of 1 MiB", LOAD_GET, 1 << 20, 16, FAR_BANDWIDTH, 0.9},
     {"nodes-put-1024k", "puts of 1 MiB", LOAD_PUT, 1 << 20, 16, FAR_BANDWIDTH, 0.9},
+    {"nodes-get-1024k-many", "  16 at once", LOAD_GET_MANY, 1 << 20, 16, FAR_BANDWIDTH, 0.9},
+    {"nodes-put-1024k-many", "  16 at once", LOAD_PUT_MANY, 1 << 20, 16, FAR_BANDWIDTH, 0.9},
     {"nodes-get-65536k", "gets of 64 MiB", LOAD_GET, 64 << 20, 1, FAR_BANDWIDTH, 0.9},
     {"nodes-put-65536k", "puts of 64 MiB", LOAD_PUT, 64 << 20, 1, FAR_BANDWIDTH, 0.9},
 };

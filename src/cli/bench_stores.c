@@ -7,6 +7,7 @@
 #include "cli/bench_dict.h"
 #include "cli/command.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -144,6 +145,19 @@ void store_start(struct store *store, enum store_kind kind)
     free(program);
     if (store->missing[0])
         store_end(store);
+}
+
+void store_pin(struct store *store, const char *list)
+{
+    char path[40];
+    snprintf(path, sizeof path, "/proc/%d/task", (int)store->pid);
+    DIR *threads = store->pid ? opendir(path) : NULL;
+    long long thread;
+    for (struct dirent *entry; threads && (entry = readdir(threads));)
+        if (parse_number(entry->d_name, 1, 1LL << 31, &thread))
+            cores_pin_thread((pid_t)thread, list);
+    if (threads)
+        closedir(threads);
 }
 
 void store_end(struct store *store)

@@ -19,7 +19,7 @@ wanted = """get get-redis get-memcached put put-redis put-memcached rate-get-1-r
     batch-get-redis batch-get-memcached batch-get-50-redis batch-put-redis batch-put-50-redis manager-put manager-get
     large-get-1024k large-put-1024k large-get-65536k large-put-65536k frozen-128 frozen-4096 frozen-65536
     frozen-1048576 frozen-16777216 frozen-67108864 nodes-get nodes-put nodes-batch-get nodes-batch-put nodes-get-64k
-    nodes-put-64k nodes-get-1024k nodes-put-1024k nodes-get-65536k nodes-put-65536k""".split()
+    nodes-put-64k nodes-get-1024k nodes-put-1024k nodes-get-1024k-many nodes-put-1024k-many nodes-get-65536k nodes-put-65536k""".split()
 wanted += [f"grid-{op}-{size}k-{clients}x{managers}" for op in ("put", "batch", "get", "frozen")
            for size in (1, 64, 4096) for clients in (1, 2) for managers in (1, 2)]
 wrong = sorted(set(wanted) ^ set(figures))
