@@ -41,6 +41,7 @@ struct dict_part {
     // In a call for many: what its items are told because it is gone, and whether the root was asked.
     dragon_err_t gone;
     bool asked;
+    bool lost; // broadcast_get found it so
 };
 
 struct dragon_dict {
@@ -50,6 +51,7 @@ struct dragon_dict {
     int timeout_ms;          // what DRAGON_DEFAULT_TIMEOUT means
     int64_t bound;           // to one manager; -1: to none
     int64_t lost;            // the manager of the latest PEER; -1: none
+    int64_t nearest;         // manager, for broadcast_get; -1: not chosen yet
     size_t room;             // how large the next value may be, from the last
     struct dict_part *parts; // owned
 };
