@@ -94,12 +94,13 @@ static void tell(struct far_many *many, const struct ask *ask, size_t number, dr
     many->on_done(many->arg, number, err, bytes);
 }
 
+// Near the largest of late: what does not fit takes a message of its own.
 static void learn(struct far_object *object, size_t bytes)
 {
     if (bytes > object->usual_bytes)
         object->usual_bytes = bytes;
     else
-        object->usual_bytes -= (object->usual_bytes - bytes) / 16;
+        object->usual_bytes -= (object->usual_bytes - bytes) / 64;
 }
 
 // One outcome. False: it makes no sense.
@@ -343,6 +344,7 @@ static void ask_one(struct far_many *many, struct far_object *object, const stru
     sent(many, ask, err);
 }
 
+// How much room it may need in the answer.
 static size_t expects(const struct far_object *object, const struct item *item)
 {
     size_t usual = object->usual_bytes ? object->usual_bytes : FIRST_GUESS;
