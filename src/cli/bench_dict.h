@@ -57,6 +57,7 @@ struct clients {
     dragon_channel_t *report;                    // owned
     dragon_channel_t *orders[DICT_CLIENTS_MOST]; // owned
     int count;
+    bool lost; // one of them failed, and nobody waits for any of them again
 };
 
 bool clients_start(struct clients *clients, struct bench *bench, dragon_dict_t *dict, int count,

@@ -150,10 +150,13 @@ static dragon_err_t take_reports(struct clients *clients, double *rate_out)
 double clients_rate(struct clients *clients, const struct load *load, struct figure *figure)
 {
     double rate = -1;
+    if (clients->lost)
+        return bench_channel_fail(figure, "the clients had failed before", DRAGON_ERR_PEER);
     dragon_err_t err = give_orders(clients, load);
     if (err == DRAGON_OK)
         err = let_them_go(clients);
     if (err == DRAGON_OK)
         err = take_reports(clients, &rate);
+    clients->lost = err != DRAGON_OK;
     return err == DRAGON_OK ? rate : bench_channel_fail(figure, "the clients", err);
 }
