@@ -36,7 +36,7 @@ static bool is_loss(dragon_err_t err)
 }
 
 // The others of this manager are not tried any more.
-static void note_loss(struct many *many, size_t i, dragon_err_t err)
+static void give_up_manager(struct many *many, size_t i, dragon_err_t err)
 {
     struct shard_key key;
     if (key_of(many, i, &key) == DRAGON_OK)
@@ -54,7 +54,7 @@ static void told(void *arg, size_t i, dragon_err_t err, size_t bytes)
     many->failed = true;
     many->again |= err == DRAGON_ERR_AGAIN;
     if (is_loss(err))
-        note_loss(many, i, err);
+        give_up_manager(many, i, err);
 }
 
 static void ask_far(struct many *many, struct dict_part *part, const struct pair_call *call,
@@ -64,10 +64,12 @@ static void ask_far(struct many *many, struct dict_part *part, const struct pair
     dragon_err_t err = handle_far(&part->handle, &object);
     if (err == DRAGON_OK && !many->far)
         err = far_many_begin(part->handle.shared->far, many->deadline_ns, told, many, &many->far);
-    if (err == DRAGON_OK)
+    if (err == DRAGON_OK) {
         far_many_ask(many->far, object, call, result->buffer, result->room, i, alone);
-    else
+    } else {
+        part->gone = err;
         told(many, i, err, 0);
+    }
 }
 
 static dragon_err_t make_call(const struct many *many, size_t i, struct pair_call *call,
@@ -99,7 +101,7 @@ static void start(struct many *many, size_t i, bool alone)
         uint32_t manager = dict_manager(dict, call.key.hash);
         err = dict->parts[manager].gone;
         if (err == DRAGON_OK)
-            err = dict_part(dict, manager, &part);
+            err = dict->parts[manager].gone = dict_part(dict, manager, &part);
     }
     if (err == DRAGON_OK && !part->handle.object) {
         ask_far(many, part, &call, &result, i, alone);
