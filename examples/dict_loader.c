@@ -56,10 +56,7 @@ static void load_shard(dragon_dict_t *dict, uint32_t begin, uint32_t end)
         items[i] = (dragon_dict_put_item_t){&samples[i].number, sizeof samples[i].number,
                                             &samples[i], sizeof samples[i], DRAGON_OK};
     }
-    for (uint32_t i = 0; i < count; i++)
-        must(dragon_dict_put(dict, items[i].key, items[i].key_bytes, items[i].value,
-                             items[i].value_bytes, DRAGON_DEFAULT_TIMEOUT),
-             NULL);
+    must(dragon_dict_put_many(dict, items, count, DRAGON_DEFAULT_TIMEOUT), NULL);
 }
 
 static int load(dragon_dict_t *dict, uint32_t count)
@@ -116,10 +113,7 @@ static void train_batch(struct trainer *trainer, const uint32_t *numbers, uint32
         dragon_dict_view_end(trainer->dict, &view);
         trainer->in_place++;
     }
-    for (uint32_t i = 0; i < far; i++)
-        must(dragon_dict_get(trainer->dict, items[i].key, items[i].key_bytes, items[i].buffer,
-                             items[i].room, &items[i].bytes, DRAGON_DEFAULT_TIMEOUT),
-             NULL);
+    must(dragon_dict_get_many(trainer->dict, items, far, DRAGON_DEFAULT_TIMEOUT), NULL);
     for (uint32_t i = 0; i < far; i++)
         learn(trainer, *(const uint32_t *)items[i].key, &samples[i]);
 }

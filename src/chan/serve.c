@@ -245,7 +245,7 @@ bool serve_turn(struct serve *serve)
 
 uint64_t serve_messages(const struct serve *serve)
 {
-    return serve->messages;
+    return serve->waiter->served;
 }
 
 void serve_received(struct serve *serve)

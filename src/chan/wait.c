@@ -6,7 +6,8 @@
 //
 // Whether looking for a while pays is learned for each thing from what it brought (struct spin): as long as it was
 // there soon, it is looked for again, for some times what it took. When it was not there several times, or somebody
-// else wanted the core that we looked on, we sleep at once, but for a try now and then.
+// else wanted the core that we looked on, we sleep at once, but for a try now and then. Who serves others learns the same
+// of their messages: they are looked for between two sleeps, so that a question is not kept waiting by our waking.
 //
 // Between two looks we pause for about as long as a cache line takes from one core to another: whoever looks more often
 // takes the line away from who is about to write it, and gets it later.
@@ -109,6 +110,7 @@ struct wait {
     struct waiter *waiter;
     struct awaited *items;
     size_t count;
+    dragon_wait_t mode;
     int64_t deadline_ns;
 };
 
@@ -168,9 +170,18 @@ static bool give_way(int64_t *now)
     return *now - before > HELD_UP_NS;
 }
 
-static int64_t spin_budget(const struct spin *spin)
+// With one core whoever brings it needs that core, unless he is on another node.
+static bool may_look(const struct wait *wait)
 {
-    if (here.one_core)
+    bool far = network_counts(wait->waiter);
+    for (size_t i = 0; i < wait->count && far; i++)
+        far = !wait->items[i].set;
+    return far || !here.one_core;
+}
+
+static int64_t spin_budget(const struct wait *wait, const struct spin *spin)
+{
+    if (!may_look(wait))
         return 0;
     if (!spin || spin->limit_ns == 0)
         return SPIN_LEAST_NS;
@@ -210,7 +221,7 @@ static enum looked look_until(const struct wait *wait, int64_t began, int64_t un
 
 static bool look_a_while(const struct wait *wait, struct spin *spin)
 {
-    int64_t budget = spin_budget(spin);
+    int64_t budget = spin_budget(wait, spin);
     if (budget == 0)
         return false;
     if (look_often(wait, LOOKS_FIRST)) {
@@ -235,6 +246,34 @@ static void spin_miss(struct spin *spin, int64_t slept_ns)
 {
     spin->missed++;
     spin_aim(spin, slept_ns);
+}
+
+// One look more at what is waited for, or the next message of those whom we serve.
+struct serving {
+    const struct wait *wait;
+    uint64_t seen;
+};
+
+static bool is_served(void *arg)
+{
+    const struct serving *serving = arg;
+    return serving->wait->waiter->served != serving->seen || any_ready(serving->wait);
+}
+
+// We slept for so long, and then messages came. True: what is waited for is there.
+static bool serve_a_while(const struct wait *wait, int64_t slept_ns)
+{
+    struct waiter *waiter = wait->waiter;
+    struct serving serving = {.wait = wait};
+    struct awaited item = {.ready = is_served, .arg = &serving};
+    struct wait next = {waiter, &item, 1, wait->mode, wait->deadline_ns};
+    if (wait->mode == DRAGON_WAIT_IDLE)
+        return false;
+    spin_miss(&waiter->serve_spin, slept_ns);
+    do
+        serving.seen = waiter->served;
+    while (look_a_while(&next, &waiter->serve_spin) && !any_ready(wait));
+    return any_ready(wait);
 }
 
 static dragon_err_t look_only(const struct wait *wait)
@@ -344,8 +383,12 @@ static dragon_err_t sleep_until(const struct wait *wait)
 {
     int64_t ns;
     while ((ns = time_to_sleep(wait)) > 0) {
+        uint64_t served = wait->waiter->served;
+        int64_t began = wait->waiter->on_turn ? now_ns() : 0;
         bool rung = sleep_once(wait, ns);
         if (look(wait))
+            return DRAGON_OK;
+        if (wait->waiter->served != served && serve_a_while(wait, now_ns() - began))
             return DRAGON_OK;
         if (ended(wait) || (!rung && space_ended(wait->waiter->space, true)))
             return DRAGON_ERR_PEER;
@@ -356,7 +399,7 @@ static dragon_err_t sleep_until(const struct wait *wait)
 dragon_err_t wait_for(struct waiter *waiter, struct awaited *items, size_t count,
                       dragon_wait_t mode, struct spin *spin, int64_t deadline_ns)
 {
-    struct wait wait = {waiter, items, count, deadline_ns};
+    struct wait wait = {waiter, items, count, mode, deadline_ns};
     for (size_t i = 0; i < count; i++)
         items[i].rung = false;
     if (deadline_ns <= 0)

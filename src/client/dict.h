@@ -38,6 +38,10 @@ struct dict_part {
     struct handle handle;
     struct shard_view view; // of this node
     bool open;
+    // In a call for many: what its items are told because it is gone, and whether the root was asked.
+    dragon_err_t gone;
+    bool asked;
+    bool lost; // broadcast_get found it so
 };
 
 struct dragon_dict {
@@ -47,6 +51,7 @@ struct dragon_dict {
     int timeout_ms;          // what DRAGON_DEFAULT_TIMEOUT means
     int64_t bound;           // to one manager; -1: to none
     int64_t lost;            // the manager of the latest PEER; -1: none
+    int64_t nearest;         // manager, for broadcast_get; -1: not chosen yet
     size_t room;             // how large the next value may be, from the last
     struct dict_part *parts; // owned
 };
@@ -106,6 +111,10 @@ struct dict_result {
 };
 dragon_err_t dict_call(struct dragon_dict *dict, uint32_t manager, const struct pair_call *call,
                        struct dict_result *result, int timeout_ms);
+// On a part of this node, now.
+dragon_err_t dict_here(struct dict_part *part, const struct pair_call *call,
+                       struct dict_result *result);
+int64_t dict_deadline(const struct dragon_dict *dict, int timeout_ms);
 // The same of each, and the first error.
 dragon_err_t dict_call_all(struct dragon_dict *dict, const struct pair_call *call,
                            uint64_t *sum_out, int timeout_ms);

@@ -104,8 +104,8 @@ struct waiting {
     dragon_err_t err;
 };
 
-static dragon_err_t try_here(struct dict_part *part, const struct pair_call *call,
-                             struct dict_result *result)
+dragon_err_t dict_here(struct dict_part *part, const struct pair_call *call,
+                       struct dict_result *result)
 {
     if (object_state(part->handle.object) != OBJECT_OPEN)
         return DRAGON_ERR_CLOSED;
@@ -115,14 +115,14 @@ static dragon_err_t try_here(struct dict_part *part, const struct pair_call *cal
 static bool is_done(void *arg)
 {
     struct waiting *waiting = arg;
-    waiting->err = try_here(waiting->part, waiting->call, waiting->result);
+    waiting->err = dict_here(waiting->part, waiting->call, waiting->result);
     return waiting->err != DRAGON_ERR_AGAIN;
 }
 
 static dragon_err_t call_here(struct dict_part *part, const struct pair_call *call,
                               struct dict_result *result, int timeout_ms)
 {
-    dragon_err_t err = try_here(part, call, result);
+    dragon_err_t err = dict_here(part, call, result);
     if (err != DRAGON_ERR_AGAIN || wait_tries(timeout_ms))
         return err;
     struct waiting waiting = {.part = part, .call = call, .result = result};
@@ -151,12 +151,22 @@ static dragon_err_t call_there(struct dict_part *part, const struct pair_call *c
     return call->wait && is_not_yet && wait_tries(timeout_ms) ? DRAGON_ERR_AGAIN : err;
 }
 
+static int timeout_of(const struct dragon_dict *dict, int timeout_ms)
+{
+    return timeout_ms == DRAGON_DEFAULT_TIMEOUT && dict->timeout_ms != 0 ? dict->timeout_ms
+                                                                         : timeout_ms;
+}
+
+int64_t dict_deadline(const struct dragon_dict *dict, int timeout_ms)
+{
+    return wait_deadline(timeout_of(dict, timeout_ms));
+}
+
 dragon_err_t dict_call(struct dragon_dict *dict, uint32_t manager, const struct pair_call *call,
                        struct dict_result *result, int timeout_ms)
 {
     struct dict_part *part;
-    if (timeout_ms == DRAGON_DEFAULT_TIMEOUT && dict->timeout_ms != 0)
-        timeout_ms = dict->timeout_ms;
+    timeout_ms = timeout_of(dict, timeout_ms);
     dragon_err_t err = dict_part(dict, manager, &part);
     if (err == DRAGON_OK)
         err = part->handle.object ? call_here(part, call, result, timeout_ms)

@@ -44,4 +44,16 @@ struct __attribute__((packed)) pair_record {
     uint64_t value_bytes;
 };
 
+// Many small ones in one message (CU_PAIRS): for each the record, the key, and of PUT the value. What is said to them: for each
+// an outcome, and of GET the value. AGAIN, and no value: it has so many bytes, for which there was no more room in the answer.
+enum { PAIRS_MOST = 256 };
+struct __attribute__((packed)) pair_asked {
+    uint32_t key_bytes;
+    uint32_t value_bytes; // of GET: the most it may have
+};
+struct __attribute__((packed)) pair_said {
+    int32_t error;
+    uint32_t value_bytes; // of GET, also with TOO_BIG
+};
+
 #endif
