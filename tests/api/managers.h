@@ -24,9 +24,19 @@ static inline size_t read_all(int pid, const char *what, char *text, size_t room
     return bytes > 0 ? (size_t)bytes : 0;
 }
 
+// Whether `line` is in the environment of which `bytes` were read.
+static inline bool has_line(const char *env, size_t bytes, const char *line)
+{
+    for (size_t at = 0; at < bytes; at += strlen(env + at) + 1)
+        if (strcmp(env + at, line) == 0)
+            return true;
+    return false;
+}
+
+// Tests run side by side: what has another mark belongs to another one.
 static inline bool is_manager(int pid, const char *descriptor, const char *rank)
 {
-    char words[4096];
+    char words[4096], mark[4096];
     static char env[1 << 18];
     size_t bytes = read_all(pid, "cmdline", words, sizeof words);
     size_t first = strlen(words) + 1;
@@ -34,11 +44,10 @@ static inline bool is_manager(int pid, const char *descriptor, const char *rank)
         return false;
     if (descriptor && strcmp(words + first, descriptor) != 0)
         return false;
+    const char *ours = getenv("DRAGON_TEST_MARK");
+    snprintf(mark, sizeof mark, "DRAGON_TEST_MARK=%s", ours ? ours : "");
     bytes = read_all(pid, "environ", env, sizeof env);
-    for (size_t at = 0; rank && at < bytes; at += strlen(env + at) + 1)
-        if (strcmp(env + at, rank) == 0)
-            return true;
-    return !rank;
+    return (!rank || has_line(env, bytes, rank)) && (!ours || has_line(env, bytes, mark));
 }
 
 // Of any rank, or the one with "DRAGON_RANK=..." in its environment; of any dictionary or that one. 0: there is none.
