@@ -13,7 +13,7 @@ netns_up 2 && command -v mpiexec.openmpi >/dev/null && hosts=yes
 on_hosts()
 {
     timeout -k 5 "$LIMIT" "$NETNS_HOSTS" --set "$netns_set" mpiexec -n 2 --map-by ppr:1:node \
-        "$DRAGON_BUILDDIR/dragon-run" "$@"
+        env LSAN_OPTIONS="${LSAN_OPTIONS:-}" ASAN_OPTIONS="${ASAN_OPTIONS:-}" "$DRAGON_BUILDDIR/dragon-run" "$@"
 }
 on_one()
 {

@@ -6,7 +6,7 @@
 . "$DRAGON_SRCDIR/tests/lib/chan.sh"
 . "$DRAGON_SRCDIR/tests/lib/dict.sh"
 . "$DRAGON_SRCDIR/tests/lib/api.sh"
-plan 18
+plan 22
 LIMIT=240
 # It takes some 10 ms when the machine has nothing else to do.
 SOON_MS=1000
@@ -42,6 +42,23 @@ check "another one can be made" make_dict first 3
 check "  and used" on 1 "$lost" use first
 check "  and destroyed" on 0 "$lost" destroy first
 end_nodes
+
+# The agent is killed, which tells nobody anything; the runtime ends with it.
+kill_agent()
+{
+    local agent
+    # shellcheck disable=SC2016
+    agent=$(on 0 dragon-pg -n 1 -H 1 sh -c 'echo $PPID') || return
+    killed=$(date +%s%6N)
+    kill -KILL "$agent"
+}
+rm -f go node.? held.*
+start_nodes
+check "in another runtime a dictionary" make_dict first 2
+check "processes of both nodes use a manager of node 1" hold_all first 1 key view cursor room busy
+check "the agent of node 1 is killed" kill_agent
+told "all are told" 5000
+wait "$runtime"
 
 count=180 moments=60
 [ -z "${DRAGON_LONG:-}" ] || count=400 moments=600
