@@ -21,7 +21,7 @@ start_hosts()
 {
     port=$((port + 1))
     rm -f node.?
-    local common=(env TMPDIR=/tmp "$DRAGON_BUILDDIR/dragon-run" --size 2 --address "10.211.0.1:$port"
+    local common=(env TMPDIR=/tmp LSAN_OPTIONS="${LSAN_OPTIONS:-}" ASAN_OPTIONS="${ASAN_OPTIONS:-}" "$DRAGON_BUILDDIR/dragon-run" --size 2 --address "10.211.0.1:$port"
         --secret-file "$PWD/secret" --node-timeout 2s)
     timeout -k 5 "$LIMIT" "$NETNS_HOSTS" --set "$netns_set" run h1 "${common[@]}" --rank 1 </dev/null >peer.out 2>&1 &
     peer=$!
@@ -41,7 +41,7 @@ on()
 {
     local host=h$1 socket=node$1
     shift
-    netns run "$host" env DRAGON_RUNTIME="${!socket}" "$@"
+    netns run "$host" env DRAGON_RUNTIME="${!socket}" LSAN_OPTIONS="${LSAN_OPTIONS:-}" ASAN_OPTIONS="${ASAN_OPTIONS:-}" "$@"
 }
 
 # kill_manager HOST RANK: of the dictionary of $descriptor
