@@ -47,12 +47,11 @@ on()
 # kill_manager HOST RANK: of the dictionary of $descriptor
 kill_manager()
 {
-    killed=$(date +%s%6N)
     # shellcheck disable=SC2016
-    netns run "$1" sh -c 'for pid in $(pgrep -f "^dragon-dict-manager $0 "); do
-            grep -qzx "DRAGON_RANK=$1" /proc/$pid/environ && kill -KILL $pid && exit 0
+    killed=$(netns run "$1" sh -c 'for pid in $(pgrep -f "^dragon-dict-manager $0 "); do
+            grep -qzx "DRAGON_RANK=$1" /proc/$pid/environ && date +%s%6N && kill -KILL $pid && exit 0
         done
-        exit 1' "$descriptor" "$2"
+        exit 1' "$descriptor" "$2")
 }
 
 check "a runtime on two hosts" start_hosts
