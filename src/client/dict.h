@@ -47,6 +47,7 @@ struct dict_failure {
 struct dict_part {
     struct handle handle;
     struct shard_view view; // of this node
+    uint32_t looks;         // at its state, see dict_part_state
     bool open;
     // In a call for many: what its items are told because it is gone, and whether the root was asked.
     dragon_err_t gone;
@@ -107,6 +108,9 @@ static inline struct dict_range dict_range(const struct dragon_dict *dict)
 }
 
 dragon_err_t dict_part(struct dragon_dict *dict, uint32_t manager, struct dict_part **part_out);
+// Of one of this node, that is open. CLOSED: it has ended. PEER: the runtime has, which nobody else would tell who only works in
+// shared memory; when its agent was killed, that is seen by looking now and then.
+dragon_err_t dict_part_state(struct dict_part *part);
 dragon_err_t dict_node(struct dragon_dict *dict, uint32_t manager, uint32_t *node_out);
 // What is said of a part that said `err`: CLOSED and PEER are told apart, and who is lost is put down; and what it was, for
 // dragon_dict_why.

@@ -140,8 +140,8 @@ static dragon_err_t view_here(struct dragon_dict *dict, struct dict_part *part,
                               const struct shard_key *key, dragon_dict_view_t *view_out)
 {
     struct pinned pinned = {0};
-    dragon_err_t err = DRAGON_ERR_CLOSED;
-    if (object_state(part->handle.object) == OBJECT_OPEN)
+    dragon_err_t err = dict_part_state(part);
+    if (err == DRAGON_OK)
         err = shard_pin(&part->view, key, &pinned);
     if (err != DRAGON_OK)
         return dict_call_failed(dict, dict_manager(dict, key->hash),

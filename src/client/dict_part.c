@@ -6,7 +6,10 @@
 
 #include "client/dict.h"
 
-enum { NODE_SHIFT = 40 }; // of an id
+enum {
+    NODE_SHIFT = 40, // of an id
+    LOOK_CALLS = 1024,
+};
 
 dragon_err_t dict_key(const void *key, size_t key_bytes, struct shard_key *key_out)
 {
@@ -103,6 +106,14 @@ dragon_err_t dict_refused(struct dragon_dict *dict, dragon_err_t err)
     return err;
 }
 
+dragon_err_t dict_part_state(struct dict_part *part)
+{
+    if (object_state(part->handle.object) != OBJECT_OPEN)
+        return DRAGON_ERR_CLOSED;
+    bool look = ++part->looks % LOOK_CALLS == 0;
+    return space_ended(part->handle.shared->space, look) ? DRAGON_ERR_PEER : DRAGON_OK;
+}
+
 void dict_parts_leave(struct dragon_dict *dict)
 {
     for (uint32_t i = 0; i < dict->managers; i++)
@@ -131,9 +142,8 @@ struct waiting {
 dragon_err_t dict_here(struct dict_part *part, const struct pair_call *call,
                        struct dict_result *result)
 {
-    if (object_state(part->handle.object) != OBJECT_OPEN)
-        return DRAGON_ERR_CLOSED;
-    return pair_here(&part->view, call, result);
+    dragon_err_t err = dict_part_state(part);
+    return err == DRAGON_OK ? pair_here(&part->view, call, result) : err;
 }
 
 static bool is_done(void *arg)

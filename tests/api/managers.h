@@ -24,29 +24,30 @@ static inline size_t read_all(int pid, const char *what, char *text, size_t room
     return bytes > 0 ? (size_t)bytes : 0;
 }
 
-static inline bool has_variable(const char *env, size_t bytes, const char *name_and_value)
+// Whether `line` is in the environment of which `bytes` were read.
+static inline bool has_line(const char *env, size_t bytes, const char *line)
 {
     for (size_t at = 0; at < bytes; at += strlen(env + at) + 1)
-        if (strcmp(env + at, name_and_value) == 0)
+        if (strcmp(env + at, line) == 0)
             return true;
     return false;
 }
 
-// Of this test: others run at the same time.
+// Tests run side by side: what has another mark belongs to another one.
 static inline bool is_manager(int pid, const char *descriptor, const char *rank)
 {
     char words[4096], mark[4096];
     static char env[1 << 18];
-    const char *ours = getenv("DRAGON_TEST_MARK");
     size_t bytes = read_all(pid, "cmdline", words, sizeof words);
     size_t first = strlen(words) + 1;
     if (bytes <= first || strcmp(words, "dragon-dict-manager") != 0)
         return false;
     if (descriptor && strcmp(words + first, descriptor) != 0)
         return false;
-    bytes = read_all(pid, "environ", env, sizeof env);
+    const char *ours = getenv("DRAGON_TEST_MARK");
     snprintf(mark, sizeof mark, "DRAGON_TEST_MARK=%s", ours ? ours : "");
-    return (!ours || has_variable(env, bytes, mark)) && (!rank || has_variable(env, bytes, rank));
+    bytes = read_all(pid, "environ", env, sizeof env);
+    return (!rank || has_line(env, bytes, rank)) && (!ours || has_line(env, bytes, mark));
 }
 
 // Of any rank, or the one with "DRAGON_RANK=..." in its environment; of any dictionary or that one. 0: there is none.
