@@ -92,7 +92,8 @@ dragon_err_t far_pair_check(const struct far_object *object, const struct pair_c
 {
     if (call->key.bytes > SHARD_KEY_MOST)
         return DRAGON_ERR_TOO_BIG;
-    return call->value_bytes > (uint64_t)object->spec.initial ? DRAGON_ERR_FULL : DRAGON_OK;
+    bool fits = shard_fits((uint64_t)object->spec.initial, call->key.bytes, call->value_bytes);
+    return fits ? DRAGON_OK : DRAGON_ERR_FULL;
 }
 
 dragon_err_t far_pair_start(struct far_object *object, const struct pair_call *call,
@@ -138,13 +139,10 @@ static dragon_err_t ask_for_key(struct far_object *object, const struct pair_cal
 }
 
 // It is not possible yet.
-static bool is_too_soon(const struct far_object *object, const struct pair_call *call,
-                        dragon_err_t err)
+static bool is_too_soon(const struct pair_call *call, dragon_err_t err)
 {
-    if (call->op == PAIR_CONTAINS)
-        return call->wait && err == DRAGON_ERR_NOT_FOUND;
-    return call->wait && err == DRAGON_ERR_FULL &&
-           call->value_bytes < (uint64_t)object->spec.initial;
+    return call->wait &&
+           err == (call->op == PAIR_CONTAINS ? DRAGON_ERR_NOT_FOUND : DRAGON_ERR_FULL);
 }
 
 dragon_err_t far_pair(struct far_object *object, const struct pair_call *call, void *buffer,
@@ -160,8 +158,8 @@ dragon_err_t far_pair(struct far_object *object, const struct pair_call *call, v
     do { // again when there was room for the value, and none for what goes with it
         request = (struct far_request){.buffer = buffer, .room = room};
         err = ask_once(object, call, &request, how);
-    } while (is_too_soon(object, call, err) && (int64_t)time_now_ns() < how->deadline_ns);
-    if (is_too_soon(object, call, err))
+    } while (is_too_soon(call, err) && (int64_t)time_now_ns() < how->deadline_ns);
+    if (is_too_soon(call, err))
         err = how->deadline_ns == 0 ? DRAGON_ERR_AGAIN : DRAGON_ERR_TIMEOUT;
     err = far_pair_outcome(&request, err);
     if (bytes_out && (err == DRAGON_OK || err == DRAGON_ERR_TOO_BIG))

@@ -31,9 +31,12 @@ static dragon_err_t prepare(struct dragon_dict_writer *writer)
     if (err != DRAGON_OK || !writer->known)
         return err;
     if (!part->handle.object)
-        return writer->room > (uint64_t)part->handle.spec.initial ? DRAGON_ERR_FULL : DRAGON_OK;
-    if (object_state(part->handle.object) != OBJECT_OPEN)
-        return DRAGON_ERR_CLOSED;
+        return shard_fits((uint64_t)part->handle.spec.initial, writer->key.bytes, writer->room)
+                   ? DRAGON_OK
+                   : DRAGON_ERR_FULL;
+    err = dict_part_state(part);
+    if (err != DRAGON_OK)
+        return err;
     if (atomic_load(&part->view.shard->frozen))
         return DRAGON_ERR_DENIED;
     err = shard_prepare(&part->view, &writer->key, writer->room, &writer->fresh);
@@ -156,8 +159,8 @@ static dragon_err_t store(struct dragon_dict_writer *writer, int timeout_ms)
         struct dict_result result = {0};
         return dict_call(writer->dict, writer->manager, &call, &result, timeout_ms);
     }
-    dragon_err_t err = DRAGON_ERR_CLOSED;
-    if (object_state(part->handle.object) == OBJECT_OPEN)
+    dragon_err_t err = dict_part_state(part);
+    if (err == DRAGON_OK)
         err = shard_store(&part->view, &writer->key, &writer->fresh, SHARD_PUT);
     return err == DRAGON_OK ? DRAGON_OK : writer_failed(writer, err);
 }

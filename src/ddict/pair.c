@@ -13,7 +13,8 @@
 // There may be room some day.
 static dragon_err_t full(const struct shard_view *view, const struct pair_call *call)
 {
-    bool waits = call->wait && call->op == PAIR_PUT && call->value_bytes < view->shard->bytes;
+    bool waits = call->wait && call->op == PAIR_PUT &&
+                 shard_fits(view->shard->bytes, call->key.bytes, call->value_bytes);
     return waits ? DRAGON_ERR_AGAIN : DRAGON_ERR_FULL;
 }
 

@@ -109,6 +109,8 @@ struct shard_key shard_key(const void *data, size_t bytes);
 // For the keeper. Of `bytes` in all, in zeroed memory.
 enum { SHARD_LEAST = 1 << 20 };
 void shard_init(struct shard *shard, uint64_t id, uint64_t bytes);
+// Whether one of so many bytes can ever have such a pair.
+bool shard_fits(uint64_t bytes, size_t key_bytes, uint64_t value_bytes);
 bool shard_check(const struct shard *shard,
                  size_t bytes); // what is in a block of that size is a shard that fills it
 void shard_destroy(struct shard *shard, struct space *space);

@@ -100,6 +100,12 @@ static inline bool entry_at(struct shard_view *view, uint64_t offset, struct fou
            bytes <= room - at;
 }
 
+static inline size_t entry_value_at(size_t key_bytes, size_t value_bytes)
+{
+    size_t align = value_bytes >= ENTRY_LARGE ? ENTRY_ALIGN_LARGE : ENTRY_ALIGN;
+    return (sizeof(struct entry) + key_bytes + align - 1) / align * align;
+}
+
 static inline const uint8_t *entry_key(const struct entry *entry)
 {
     return (const uint8_t *)(entry + 1);

@@ -70,12 +70,14 @@ Test(pair, a_call_that_waits_counts_once)
 Test(pair, who_can_never_have_room_does_not_wait)
 {
     static uint8_t value[BYTES];
+    cr_expect_eq(run(PAIR_PUT, "one", value, BYTES / 2, true), DRAGON_OK);
     cr_expect_eq(run(PAIR_PUT, "huge", value, sizeof value, true), DRAGON_ERR_FULL);
-    cr_expect_eq(run(PAIR_PUT, "most", value, BYTES - 1, true), DRAGON_ERR_AGAIN);
-    cr_expect_eq(run(PAIR_PUT, "most", value, BYTES - 1, false), DRAGON_ERR_FULL);
-    cr_expect_eq(run(PAIR_PUT_ABSENT, "most", value, BYTES - 1, true), DRAGON_ERR_FULL);
+    cr_expect_eq(run(PAIR_PUT, "huge", value, BYTES - HEAP_PAGE, true), DRAGON_ERR_FULL);
+    cr_expect_eq(run(PAIR_PUT, "half", value, BYTES / 2, true), DRAGON_ERR_AGAIN);
+    cr_expect_eq(run(PAIR_PUT, "half", value, BYTES / 2, false), DRAGON_ERR_FULL);
+    cr_expect_eq(run(PAIR_PUT_ABSENT, "half", value, BYTES / 2, true), DRAGON_ERR_FULL);
     cr_expect_eq(shard_freeze(&world->view, true), DRAGON_OK);
-    cr_expect_eq(run(PAIR_PUT, "most", value, BYTES - 1, true), DRAGON_ERR_DENIED);
+    cr_expect_eq(run(PAIR_PUT, "half", value, BYTES / 2, true), DRAGON_ERR_DENIED);
 }
 
 Test(pair, what_is_no_operation)
