@@ -254,6 +254,23 @@ static int check_missing(void)
     return tap_finish();
 }
 
+// A dictionary that is left to the runtime.
+static int leave(void)
+{
+    static dragon_dict_t *left;
+    left = make(MANAGERS);
+    return left == NULL;
+}
+
+static int rank(const char *role, const char *what)
+{
+    int code = strcmp(role, "create") == 0 ? create_named(what)
+               : strcmp(role, "lost") == 0 ? wait_lost(what)
+                                           : storm(what);
+    dragon_runtime_detach(runtime);
+    return code;
+}
+
 int main(int argc, char **argv)
 {
     chan_be_empty(argc, argv);
@@ -261,11 +278,9 @@ int main(int argc, char **argv)
     if (argc == 2 && strcmp(argv[1], "missing") == 0)
         return check_missing();
     if (argc == 2 && strcmp(argv[1], "leave") == 0)
-        return make(MANAGERS) == NULL; // it is left to the runtime
-    if (argc == 3 && strcmp(argv[1], "create") == 0)
-        return create_named(argv[2]);
+        return leave();
     if (argc == 3)
-        return strcmp(argv[1], "lost") == 0 ? wait_lost(argv[2]) : storm(argv[2]);
+        return rank(argv[1], argv[2]);
     check_manager_killed();
     check_clients_killed();
     check_killed_coming_up();
