@@ -125,55 +125,23 @@ bool call_push(struct call *call, const void *data, size_t bytes)
 
 // ---- taking options
 
-static bool take_timeout(struct call *call, const char *value, dragon_error_t *error)
-{
-    uint64_t ms;
-    if (strcmp(value, "off") == 0) {
-        call->timeout_ms = DRAGON_FOREVER;
-        return true;
-    }
-    if (!option_duration(value, &ms, error))
-        return false;
-    call->timeout_ms = ms > INT32_MAX ? INT32_MAX : (int)ms;
-    return true;
-}
-
-static bool take_number(const char *value, long long low, long long high, uint32_t *out,
-                        dragon_error_t *error)
-{
-    long long number;
-    if (!option_number(value, low, high, &number, error))
-        return false;
-    *out = (uint32_t)number;
-    return true;
-}
-
-static bool take_text(const char *value, const char **out, dragon_error_t *error)
-{
-    *out = value;
-    if (*value)
-        return true;
-    err_set(error, DRAGON_ERR_INVAL, "it is empty");
-    return false;
-}
-
 static bool take_of_create(struct call *call, int id, const char *value, dragon_error_t *error)
 {
     uint32_t number;
     switch (id) {
     case OPTION_MANAGERS:
-        return take_number(value, 1, DRAGON_DICT_MANAGERS_MOST, &call->spec.managers, error);
+        return option_count(value, 1, DRAGON_DICT_MANAGERS_MOST, &call->spec.managers, error);
     case OPTION_PER_NODE:
-        return take_number(value, 1, DRAGON_DICT_MANAGERS_MOST, &call->spec.managers_per_node,
-                           error);
+        return option_count(value, 1, DRAGON_DICT_MANAGERS_MOST, &call->spec.managers_per_node,
+                            error);
     case OPTION_NODES:
-        return take_number(value, 1, MOST_PARTS, &call->spec.nodes, error);
+        return option_count(value, 1, MOST_PARTS, &call->spec.nodes, error);
     case 'H':
-        return take_text(value, &call->hosts, error);
+        return option_text(value, &call->hosts, error);
     case 'b':
         return option_size(value, &call->spec.total_bytes, error);
     case OPTION_NUMA:
-        if (!take_number(value, 0, INT32_MAX, &number, error))
+        if (!option_count(value, 0, INT32_MAX, &number, error))
             return false;
         call->spec.memory.numa = (int)number;
         return true;
@@ -204,13 +172,13 @@ bool call_take(void *arg, int id, const char *value, dragon_error_t *error)
             call->given |= 1ull << i;
     switch (id) {
     case OPTION_RUNTIME:
-        return take_text(value, &call->session->path, error);
+        return option_text(value, &call->session->path, error);
     case 'q':
     case 'v':
         log_set_level(id == 'q' ? LOG_LEVEL_QUIET : LOG_LEVEL_VERBOSE);
         return true;
     case 't':
-        return take_timeout(call, value, error);
+        return option_timeout(value, &call->timeout_ms, error);
     default:
         return value ? take_of_create(call, id, value, error) : take_flag(call, id);
     }
