@@ -32,7 +32,8 @@ check "a key is" at_prompt d "expect d> " "type get sto$tab" "expect here" "expe
 check "  as far as keys have it in common" at_prompt d "expect d> " "type get ste${tab}2" "expect two" "expect d> " "key D" "code 0"
 check "  or all are shown" at_prompt d "expect d> " "keys get st$tab" "expect step 1" "expect step 2" "expect stop" "expect d> get st" \
     "type op" "expect here" "expect d> " "key D" "code 0"
-check "  within quotes" at_prompt d "expect d> " "type get \"step $tab" "expect d> " "key D" "code 0"
+check "  within quotes" at_prompt d "expect d> " "keys get \"step $tab" "expect step 1" "expect step 2" 'expect d> get "step ' \
+    "key C" "expect ^C" "expect d> " "key D" "code 0"
 check "  with bytes that nobody can type" at_prompt d "expect d> " "type get e$tab" 'expect red \x1b' "expect d> " "key D" "code 0"
 check "  and letters of other languages" at_prompt d "expect d> " "type get k$tab" "expect Brot" "expect d> " "key D" "code 0"
 check "an option is" at_prompt d "expect d> " "keys keys --lo$tab" "expect --local" "expect --long" "expect d> keys --lo" "key C" "expect ^C" "expect d> " "key D" "code 0"
