@@ -56,7 +56,7 @@ up=$(printf '\020')
 check "  and comes back" at_prompt d "expect d> " "type  clear_nothing" "expect no word" "type get stop" "expect here" \
     "expect d> " "key D" "code 0"
 check "  at the next prompt" at_prompt d "expect d> " "keys $up" "expect get stop" "type " "expect here" "expect d> " "key D" "code 0"
-check "  by what is in it" at_prompt d "expect d> " "key R" "expect bck:" "keys step" "expect step" "key E" "type " \
+check "  by what is in it" at_prompt d "expect d> " "key R" "expect bck:" "keys step" 'expect ep\ 2' "key E" "type " \
     "expect d> " "key D" "code 0"
 check "a line that begins with a blank is not kept" sh -c '! grep -q clear_nothing state/dragon/dict-history'
 check "nor one that was dropped" sh -c '! grep -q "half line" state/dragon/dict-history'
