@@ -288,7 +288,7 @@ DRAGON_API dragon_err_t dragon_dict_lost(dragon_dict_t *dict, uint32_t *manager_
                                          uint32_t *node_out);
 
 /* Why the latest call for this handle failed, in words: which manager, on which node and host; of FULL the figures of its memory. NOT_FOUND:
- * none has failed. It may ask the manager, and waits for it a second at most. */
+ * none has failed. It may ask the manager, and waits for that two seconds at most. */
 DRAGON_API dragon_err_t dragon_dict_why(dragon_dict_t *dict, dragon_error_t *error);
 
 typedef struct dragon_dict_stats { /* of one manager */
@@ -299,6 +299,8 @@ typedef struct dragon_dict_stats { /* of one manager */
     uint64_t used_bytes;
     uint64_t free_bytes;
     uint64_t largest_bytes; /* that one value could have */
+    uint32_t
+        fragmentation; /* of the free bytes, in thousandths, that are not in this largest piece */
     uint64_t keys;
     uint64_t puts;
     uint64_t gets;

@@ -110,6 +110,7 @@ void far_destroy(struct far *far)
     far_copies_fini(far);
     ids_fini(&far->ways);
     ids_fini(&far->requests);
+    free(far->many);
     free(far);
 }
 

@@ -55,6 +55,22 @@ dragon_err_t far_pair(struct far_object *object, const struct pair_call *call, v
                       size_t room, size_t *bytes_out, uint64_t *result_out,
                       const struct far_call *how);
 
+// Many of GET and PUT under way together, also with several managers: small ones for one manager go in one message.
+//
+//     far_many_begin -> far_many_ask ... -> far_many_flush -> ... until everything was told
+//
+// What they refer to stays until each was told by on_done: once, in one of these calls. It may call nothing of far.h. One
+// of them at a time.
+struct far_many;
+// err as of far_pair. TIMEOUT: the time is over, with deadline 0, too. AGAIN: it is to be asked for again, alone.
+typedef void far_many_done(void *arg, size_t number, dragon_err_t err, size_t bytes);
+dragon_err_t far_many_begin(struct far *far, int64_t deadline_ns, far_many_done *on_done, void *arg,
+                            struct far_many **many_out);
+// `alone`: without others in its message.
+void far_many_ask(struct far_many *many, struct far_object *object, const struct pair_call *call,
+                  void *buffer, size_t room, size_t number, bool alone);
+void far_many_flush(struct far_many *many); // everything is told
+
 // Which of DRAGON_POLL_* are there; sends count as possible while some may be on their way.
 dragon_err_t far_poll(struct far_object *object, int events, int *events_out,
                       const struct far_call *how);

@@ -103,6 +103,23 @@ dragon_err_t far_request_start(struct far_object *object, struct far_request *re
     return request->id ? DRAGON_OK : DRAGON_ERR_NOMEM;
 }
 
+void far_request_cancel(struct far_request *request)
+{
+    if (request->done || !request->peer)
+        return;
+    struct cu_cancel cancel = {.request = request->id};
+    far_peer_send(request->peer, CU_CANCEL, &cancel, sizeof cancel);
+}
+
+void far_request_settle(struct far_request *request)
+{
+    struct far *far = request->far;
+    if (!request->done && request->peer)
+        far_peer_lost(request->peer);
+    while (!request->done) // the network has our buffer still
+        data_port_progress(far->port);
+}
+
 dragon_err_t far_request_finish(struct far_object *object, struct far_request *request,
                                 const struct far_call *how)
 {
@@ -111,14 +128,10 @@ dragon_err_t far_request_finish(struct far_object *object, struct far_request *r
     int64_t deadline = at_once ? far_deadline(FAR_ANSWER_MS) : how->deadline_ns;
     dragon_err_t err = far_wait(far, is_done, request, how->wait, &object->spin, deadline);
     if (err == DRAGON_ERR_TIMEOUT && !at_once && !request->done && request->peer) {
-        struct cu_cancel cancel = {.request = request->id};
-        far_peer_send(request->peer, CU_CANCEL, &cancel, sizeof cancel);
+        far_request_cancel(request);
         (void)far_wait(far, is_done, request, how->wait, NULL, far_deadline(FAR_CANCEL_MS));
     }
-    if (!request->done && request->peer)
-        far_peer_lost(request->peer);
-    while (!request->done) // the network has our buffer still
-        data_port_progress(far->port);
+    far_request_settle(request);
     if (request->err == DRAGON_ERR_AGAIN && how->deadline_ns != 0)
         return DRAGON_ERR_TIMEOUT;
     return request->err;

@@ -88,19 +88,43 @@ static dragon_err_t send_question(struct far_object *object, struct far_request 
     return err;
 }
 
+dragon_err_t far_pair_check(const struct far_object *object, const struct pair_call *call)
+{
+    if (call->key.bytes > SHARD_KEY_MOST)
+        return DRAGON_ERR_TOO_BIG;
+    bool fits = shard_fits((uint64_t)object->spec.initial, call->key.bytes, call->value_bytes);
+    return fits ? DRAGON_OK : DRAGON_ERR_FULL;
+}
+
+dragon_err_t far_pair_start(struct far_object *object, const struct pair_call *call,
+                            struct far_request *request, struct far_moving *moving,
+                            int64_t deadline_ns)
+{
+    moving->done = true;
+    dragon_err_t err = far_request_start(object, request, deadline_ns);
+    if (err != DRAGON_OK)
+        return err;
+    if (send_question(object, request, call, call->wait && deadline_ns != 0, moving) != DRAGON_OK)
+        far_peer_lost(request->peer); // and the request with it
+    return DRAGON_OK;
+}
+
+dragon_err_t far_pair_outcome(struct far_request *request, dragon_err_t err)
+{
+    if (err == DRAGON_ERR_TOO_BIG)
+        request->bytes = request->result;
+    return err == DRAGON_OK && request->bytes > request->room ? DRAGON_ERR_PROTO : err;
+}
+
 static dragon_err_t ask_once(struct far_object *object, const struct pair_call *call,
                              struct far_request *request, const struct far_call *how)
 {
-    struct far *far = object->far;
-    struct far_moving moving = {.done = true};
-    dragon_err_t err = far_request_start(object, request, how->deadline_ns);
+    struct far_moving moving;
+    dragon_err_t err = far_pair_start(object, call, request, &moving, how->deadline_ns);
     if (err != DRAGON_OK)
         return err;
-    bool wait = call->wait && how->deadline_ns != 0;
-    if (send_question(object, request, call, wait, &moving) != DRAGON_OK)
-        far_peer_lost(request->peer); // and the request with it
     err = far_request_finish(object, request, how);
-    far_wait_moved_out(far, &moving);
+    far_wait_moved_out(object->far, &moving);
     return err;
 }
 
@@ -115,37 +139,29 @@ static dragon_err_t ask_for_key(struct far_object *object, const struct pair_cal
 }
 
 // It is not possible yet.
-static bool is_too_soon(const struct far_object *object, const struct pair_call *call,
-                        dragon_err_t err)
+static bool is_too_soon(const struct pair_call *call, dragon_err_t err)
 {
-    if (call->op == PAIR_CONTAINS)
-        return call->wait && err == DRAGON_ERR_NOT_FOUND;
-    return call->wait && err == DRAGON_ERR_FULL &&
-           call->value_bytes < (uint64_t)object->spec.initial;
+    return call->wait &&
+           err == (call->op == PAIR_CONTAINS ? DRAGON_ERR_NOT_FOUND : DRAGON_ERR_FULL);
 }
 
 dragon_err_t far_pair(struct far_object *object, const struct pair_call *call, void *buffer,
                       size_t room, size_t *bytes_out, uint64_t *result_out,
                       const struct far_call *how)
 {
-    if (call->key.bytes > SHARD_KEY_MOST)
-        return DRAGON_ERR_TOO_BIG;
-    if (expected_bytes(call) > (uint64_t)object->spec.initial)
+    if (call->key.bytes <= SHARD_KEY_MOST && expected_bytes(call) > (uint64_t)object->spec.initial)
         return ask_for_key(object, call, how);
-    if (call->value_bytes > (uint64_t)object->spec.initial)
-        return DRAGON_ERR_FULL;
     struct far_request request;
-    dragon_err_t err;
+    dragon_err_t err = far_pair_check(object, call);
+    if (err != DRAGON_OK)
+        return err;
     do { // again when there was room for the value, and none for what goes with it
         request = (struct far_request){.buffer = buffer, .room = room};
         err = ask_once(object, call, &request, how);
-    } while (is_too_soon(object, call, err) && (int64_t)time_now_ns() < how->deadline_ns);
-    if (is_too_soon(object, call, err))
+    } while (is_too_soon(call, err) && (int64_t)time_now_ns() < how->deadline_ns);
+    if (is_too_soon(call, err))
         err = how->deadline_ns == 0 ? DRAGON_ERR_AGAIN : DRAGON_ERR_TIMEOUT;
-    if (err == DRAGON_ERR_TOO_BIG)
-        request.bytes = request.result;
-    else if (err == DRAGON_OK && request.bytes > room)
-        return DRAGON_ERR_PROTO;
+    err = far_pair_outcome(&request, err);
     if (bytes_out && (err == DRAGON_OK || err == DRAGON_ERR_TOO_BIG))
         *bytes_out = (size_t)request.bytes;
     if (result_out && err == DRAGON_OK)

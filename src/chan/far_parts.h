@@ -6,7 +6,7 @@
 //      |        one for each address; the transport of a node is kept, others go with their last way
 //      |--- objects, each with two ways to it           (far_way.c, far_send.c)
 //      |        home: the transport of its node, of a shard its manager; direct: the single receiver, for sends only
-//      `--- requests: what is asked and not answered    (far_ask.c, far_pair.c)
+//      `--- requests: what is asked and not answered    (far_ask.c, far_pair.c, far_many.c)
 //
 // A way has a handle on its connection, and numbers its sends. Whatever is lost is told to the call that waits for it,
 // or put down in the object for the next one.
@@ -82,6 +82,8 @@ struct far_object {
     struct far_request watch; // its id is 0: not asked
     bool watch_later;         // because the way was not open yet
     size_t block_bytes;       // what was received last into a block
+    struct ask *filling;      // of far_many.c
+    size_t usual_bytes;       // of the values that it was asked for, many at once
 };
 
 // A copy of a message that the network reads from until it is sent.
@@ -103,8 +105,9 @@ struct far {
     struct serve *serve;                    // owned; NULL: we serve nothing
     struct far_copy *spare[FAR_COPY_KINDS]; // owned
     size_t spare_bytes;
-    uint32_t copies;     // that the network has
-    dragon_error_t *why; // borrowed; NULL: nobody wants to know why a connection failed
+    uint32_t copies;       // that the network has
+    struct far_many *many; // owned; NULL: not needed yet
+    dragon_error_t *why;   // borrowed; NULL: nobody wants to know why a connection failed
 };
 
 // ---- far.c
@@ -170,9 +173,22 @@ dragon_err_t far_request_start(struct far_object *object, struct far_request *re
 // Waits for the answer. Afterwards nobody knows of the request any more.
 dragon_err_t far_request_finish(struct far_object *object, struct far_request *request,
                                 const struct far_call *how);
+// The same in parts: it is not waited for any longer, but answered, see far_ask.c; and it has to be over now.
+void far_request_cancel(struct far_request *request);
+void far_request_settle(struct far_request *request);
 void far_requests_lost(struct far *far, struct far_peer *peer);
 void far_on_message_header(struct far *far, struct far_peer *peer, const struct cu_message *header,
                            struct data_message *message);
 void far_on_answer(struct far *far, struct far_peer *peer, const struct cu_answer *answer);
+
+// ---- far_pair.c: an operation in parts. `request` has buffer and room; between start and outcome it is finished, and `moving` is done.
+
+dragon_err_t far_pair_check(const struct far_object *object, const struct pair_call *call);
+// OK: there will be an answer.
+dragon_err_t far_pair_start(struct far_object *object, const struct pair_call *call,
+                            struct far_request *request, struct far_moving *moving,
+                            int64_t deadline_ns);
+// From what the request ended with. request->bytes: how large the value is.
+dragon_err_t far_pair_outcome(struct far_request *request, dragon_err_t err);
 
 #endif

@@ -37,6 +37,9 @@ enum { CHAN_WIRE_VERSION = 1 };
       " else CU_ANSWER")                                                                           \
     X(CU_PAIR_KEY, 12,                                                                             \
       "u32 handle, u32 request; a piece of the key and what is expected of the CU_PAIR after it")  \
+    X(CU_PAIRS, 13,                                                                                \
+      "u32 handle, u32 request, u8 op, u32 count; so many small operations, all GET or all PUT;"   \
+      " CU_MESSAGE with an outcome for each, else CU_ANSWER for all")                              \
     X(CU_OPENED, 16, "u32 handle, i32 error, u32 credits")                                         \
     X(CU_CREDIT, 17,                                                                               \
       "u32 handle, u32 number, i32 error: all sends up to it are in; or this one has an error;"    \
@@ -119,6 +122,12 @@ struct CHAN_PACKED cu_pair {
 };
 struct CHAN_PACKED cu_pair_key {
     uint32_t handle, request;
+};
+// The payload, and that of the answer, have at most CHAN_SMALL bytes: see ddict/pair.h. They are done one after the other.
+struct CHAN_PACKED cu_pairs {
+    uint32_t handle, request;
+    uint8_t op;
+    uint32_t count;
 };
 struct CHAN_PACKED cu_opened {
     uint32_t handle;

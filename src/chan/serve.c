@@ -243,11 +243,6 @@ bool serve_turn(struct serve *serve)
     return serve->did;
 }
 
-uint64_t serve_messages(const struct serve *serve)
-{
-    return serve->messages;
-}
-
 void serve_received(struct serve *serve)
 {
     if (serve->telling)

@@ -43,9 +43,6 @@ void serve_leave(struct serve *serve);
 // Nanoseconds after which serve_turn is to be called in any case; -1: no need. Memory that was lacking does not tell.
 int64_t serve_sleep_ns(const struct serve *serve);
 
-// How many have come. Who only serves waits for the next with wait_for, so that it looks for a while when that pays.
-uint64_t serve_messages(const struct serve *serve);
-
 // What the port of the process delivers from peers that connected to us.
 void serve_on_message(struct serve *serve, struct data_peer *peer, uint8_t type,
                       struct data_message *message);

@@ -112,44 +112,41 @@ static struct pair *keep(struct pair *pair)
 
 // ---- all of them
 
+struct pair_call pair_call_of(const struct pair *pair)
+{
+    const struct cu_pair *header = &pair->header;
+    return (struct pair_call){
+        .op = (enum pair_op)header->op,
+        .wait = header->wait != 0,
+        .key = pair->key,
+        .value = pair->value,
+        .value_bytes = header->value_bytes,
+        .expected = pair->expected,
+        .expected_bytes = header->expected_bytes,
+        .number = header->number,
+    };
+}
+
+static bool sends(const struct pair *pair)
+{
+    uint8_t op = pair->header.op;
+    return op == PAIR_GET || op == PAIR_POP || op == PAIR_WALK || op == PAIR_STATS;
+}
+
 static enum outcome run(struct pair *pair)
 {
     struct shard_view *view = pair->view;
     if (object_state(&view->shard->object) == OBJECT_DESTROYED)
         return pair_answer(pair, DRAGON_ERR_CLOSED, 0);
-    switch ((enum pair_op)pair->header.op) {
-    case PAIR_GET:
-        return pair_get(pair);
-    case PAIR_PUT:
-    case PAIR_PUT_ABSENT:
-    case PAIR_SWAP:
-        return pair_put(pair);
-    case PAIR_ADD:
-        return pair_add(pair);
-    case PAIR_APPEND:
-        return pair_append(pair);
-    case PAIR_ERASE:
-        return pair_answer(pair, shard_erase(view, &pair->key), 0);
-    case PAIR_POP:
-        return pair_pop(pair);
-    case PAIR_CONTAINS:
-        return pair_contains(pair);
-    case PAIR_LENGTH:
-        return pair_answer(pair, DRAGON_OK, shard_length(view));
-    case PAIR_CLEAR:
-        return pair_answer(pair, shard_clear(view), 0);
-    case PAIR_FREEZE:
-        return pair_freeze(pair);
-    case PAIR_FROZEN:
-        return pair_answer(pair, DRAGON_OK, atomic_load(&view->shard->frozen) != 0);
-    case PAIR_WALK:
-        return pair_walk(pair);
-    case PAIR_STATS:
-        return pair_stats(pair);
-    case PAIR_OPS:
-        break;
-    }
-    return pair_answer(pair, DRAGON_ERR_UNSUPPORTED, 0);
+    if (sends(pair))
+        return pair_send(pair);
+    if (pair->incoming)
+        return pair_receive(pair);
+    struct pair_call call = pair_call_of(pair);
+    struct dict_result result = {0};
+    dragon_err_t err = pair_here(view, &call, &result);
+    return err == DRAGON_ERR_AGAIN ? WAITS
+                                   : pair_answer(pair, err, err == DRAGON_OK ? result.result : 0);
 }
 
 // The next turn tries it again, after it has entered its waitset.
@@ -194,7 +191,9 @@ void pairs_turn(struct serve *serve, struct served *served)
     waitset_enter(set_of(pair), pair->view->slot);
     DL_FOREACH_SAFE(served->pairs, pair, next)
     {
+        pair->view->again = true;
         enum outcome outcome = run(pair);
+        pair->view->again = false;
         if (outcome == WAITS)
             continue;
         serve->did = true;

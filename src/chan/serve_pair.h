@@ -28,22 +28,16 @@ enum outcome { OVER, WAITS, MOVES };
 
 // ---- serve_pair.c
 
+struct pair_call pair_call_of(const struct pair *pair);
 enum outcome pair_answer(const struct pair *pair, dragon_err_t err, uint64_t result); // OVER
 void pair_end(struct pair *pair);
 
-// ---- serve_pair_read.c
+// ---- serve_pair_read.c: what is answered with a value
 
-enum outcome pair_get(const struct pair *pair);
-enum outcome pair_pop(const struct pair *pair);
-enum outcome pair_contains(const struct pair *pair);
-enum outcome pair_walk(const struct pair *pair);
-enum outcome pair_stats(const struct pair *pair);
+enum outcome pair_send(const struct pair *pair);
 
-// ---- serve_pair_write.c
+// ---- serve_pair_move.c: a value that is still at its sender
 
-enum outcome pair_put(struct pair *pair); // absent and swap, too
-enum outcome pair_append(struct pair *pair);
-enum outcome pair_add(const struct pair *pair);
-enum outcome pair_freeze(const struct pair *pair);
+enum outcome pair_receive(struct pair *pair);
 
 #endif

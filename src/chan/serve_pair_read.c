@@ -7,8 +7,6 @@
 
 #include <stdlib.h>
 
-enum { WALK_FIRST = 4096 }; // room for records
-
 // ---- values that are sent
 
 struct outbound { // what the network reads from until it has sent it
@@ -98,7 +96,7 @@ static enum outcome get_small(const struct pair *pair)
     return pair_answer(pair, err, err == DRAGON_ERR_TOO_BIG ? bytes : 0);
 }
 
-enum outcome pair_get(const struct pair *pair)
+static enum outcome get(const struct pair *pair)
 {
     if (pair->header.room <= DATA_COPIED)
         return get_small(pair);
@@ -117,7 +115,7 @@ enum outcome pair_get(const struct pair *pair)
     return err == DRAGON_ERR_FULL ? get_small(pair) : pair_answer(pair, err, bytes);
 }
 
-enum outcome pair_pop(const struct pair *pair)
+static enum outcome pop(const struct pair *pair)
 {
     struct outbound *outbound = outbound_create(pair);
     if (!outbound)
@@ -132,102 +130,25 @@ enum outcome pair_pop(const struct pair *pair)
     return OVER;
 }
 
-enum outcome pair_contains(const struct pair *pair)
+static enum outcome walk(const struct pair *pair)
 {
-    if (shard_contains(pair->view, &pair->key))
-        return pair_answer(pair, DRAGON_OK, 0);
-    return pair->header.wait ? WAITS : pair_answer(pair, DRAGON_ERR_NOT_FOUND, 0);
-}
-
-struct walk {
-    const struct pair *pair;
-    uint8_t *data; // owned
-    size_t bytes;  // of all records, those that have no room, too
-    size_t room;
-    bool lost; // for want of memory
-};
-
-static bool walk_grow(struct walk *walk, size_t bytes)
-{
-    size_t room = walk->room ? walk->room : WALK_FIRST;
-    while (room < bytes)
-        room *= 2;
-    if (room == walk->room)
-        return true;
-    uint8_t *data = realloc(walk->data, room);
-    if (!data)
-        return false;
-    walk->data = data;
-    walk->room = room;
-    return true;
-}
-
-static void walk_add(struct walk *walk, const void *data, size_t bytes)
-{
-    if (bytes > 0)
-        memcpy(walk->data + walk->bytes, data, bytes);
-    walk->bytes += bytes;
-}
-
-static bool on_pair(void *arg, const void *key, size_t key_bytes, const void *value,
-                    size_t value_bytes)
-{
-    struct walk *walk = arg;
-    const struct pair *pair = walk->pair;
-    const struct shard_key *prefix = &pair->key;
-    if (key_bytes < prefix->bytes ||
-        (prefix->bytes > 0 && memcmp(key, prefix->data, prefix->bytes) != 0))
-        return true;
-    struct pair_record record = {.key_bytes = (uint32_t)key_bytes, .value_bytes = value_bytes};
-    size_t values = pair->header.expected_bytes ? value_bytes : 0;
-    size_t bytes = sizeof record + key_bytes + values;
-    if (walk->bytes + bytes > pair->header.room) {
-        walk->bytes += bytes;
-        return true;
-    }
-    if (!walk_grow(walk, walk->bytes + bytes)) {
-        walk->lost = true;
-        return false;
-    }
-    walk_add(walk, &record, sizeof record);
-    walk_add(walk, key, key_bytes);
-    walk_add(walk, value, values);
-    return true;
-}
-
-static uint64_t next_bin(const struct pair *pair, uint64_t bin)
-{
-    const struct shard *shard = pair->view->shard;
-    do
-        bin++;
-    while (bin < shard->bins &&
-           atomic_load_explicit(&shard->bin[bin].table, memory_order_relaxed) == 0);
-    return bin;
-}
-
-enum outcome pair_walk(const struct pair *pair)
-{
-    struct walk walk = {.pair = pair};
-    uint64_t bin = (uint64_t)pair->header.number;
-    if (bin >= pair->view->shard->bins)
-        return pair_answer(pair, DRAGON_ERR_NOT_FOUND, 0);
+    const struct pair_call call = pair_call_of(pair);
+    struct pair_walk walk = {.most = pair->header.room < SIZE_MAX ? (size_t)pair->header.room
+                                                                  : SIZE_MAX};
+    uint64_t next = 0;
     struct outbound *outbound = outbound_create(pair);
     if (!outbound)
         return pair_answer(pair, DRAGON_ERR_NOMEM, 0);
-    dragon_err_t err = shard_walk(pair->view, (uint32_t)bin, on_pair, &walk);
+    dragon_err_t err = pair_walk(pair->view, &call, &walk, &next);
     outbound->copy = walk.data;
-    if (err == DRAGON_OK && walk.lost)
-        err = DRAGON_ERR_NOMEM;
-    else if (err == DRAGON_OK && walk.bytes > pair->header.room)
-        err = DRAGON_ERR_TOO_BIG;
     if (err == DRAGON_OK)
-        return send_outbound(pair, next_bin(pair, bin), walk.data, walk.bytes, outbound);
+        return send_outbound(pair, next, walk.data, walk.bytes, outbound);
     pair_answer(pair, err, err == DRAGON_ERR_TOO_BIG ? walk.bytes : 0);
     outbound_free(outbound);
     return OVER;
 }
 
-enum outcome pair_stats(const struct pair *pair)
+static enum outcome stats(const struct pair *pair)
 {
     struct shard_stats stats;
     _Static_assert(sizeof stats <= DATA_COPIED, "it is copied");
@@ -235,4 +156,18 @@ enum outcome pair_stats(const struct pair *pair)
         return pair_answer(pair, DRAGON_ERR_TOO_BIG, sizeof stats);
     shard_stats(pair->view, &stats);
     return send_small(pair, &stats, sizeof stats);
+}
+
+enum outcome pair_send(const struct pair *pair)
+{
+    switch (pair->header.op) {
+    case PAIR_GET:
+        return get(pair);
+    case PAIR_POP:
+        return pop(pair);
+    case PAIR_WALK:
+        return walk(pair);
+    default:
+        return stats(pair);
+    }
 }

@@ -129,7 +129,6 @@ struct serve {
     struct connection *connections;
     struct served *waiting;
     struct use *telling;
-    uint64_t messages; // that have come
     uint32_t moving;   // payloads that the network has our memory for
     bool lacks_memory; // something waits for it
     bool did;          // something, in this turn
@@ -198,6 +197,9 @@ bool pair_key_arrived(struct use *use, const struct cu_pair_key *header,
                       const struct data_message *message); // the same
 void pair_cancel(struct connection *connection, uint32_t request);
 void pairs_turn(struct serve *serve, struct served *served);
+// serve_pairs.c: many small ones, which do not wait
+bool pairs_arrived(struct use *use, const struct cu_pairs *header,
+                   const struct data_message *message); // the same
 // NULL: all. `err`: what those who wait are told; OK: nothing.
 void pairs_drop(struct connection *connection, struct use *use, dragon_err_t err);
 

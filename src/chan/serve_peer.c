@@ -294,6 +294,8 @@ static bool on_use_message(struct serve *serve, struct connection *connection, u
         return pair_arrived(use, header, message);
     case CU_PAIR_KEY:
         return pair_key_arrived(use, header, message);
+    case CU_PAIRS:
+        return pairs_arrived(use, header, message);
     }
     return false;
 }
@@ -318,7 +320,7 @@ void serve_on_message(struct serve *serve, struct data_peer *peer, uint8_t type,
                       struct data_message *message)
 {
     struct connection *connection = data_peer_arg(peer);
-    serve->messages++;
+    serve->waiter->served++;
     bool good = wire_is_request(type) &&
                 wire_check(type, message->header, message->header_bytes, message->bytes);
     if (good && !connection) {

@@ -12,6 +12,11 @@
 
 struct data_port;
 
+// What looking has brought lately. One for each thing that is waited for; zeroed at first.
+struct spin {
+    uint32_t limit_ns, missed;
+};
+
 // Of one runtime handle.
 struct waiter {
     struct space *space;    // borrowed
@@ -19,19 +24,18 @@ struct waiter {
     // How many things make the network count: requests that are not answered, channels that we serve. 0: it is left
     // alone.
     uint32_t port_uses;
-    // Does what the network brought, beside data_port_progress: parked sends of a direct receiver. May be NULL.
+    // Called with every look while we wait. Does what the network brought, beside data_port_progress: parked sends of a direct
+    // receiver; or what others have left, of which our bell tells. May be NULL.
     void (*on_turn)(void *arg);
     void *arg;
     int64_t nap_ns; // on_turn is to be called again after so long, whatever happens; 0: no need
+    // Messages of those whom we serve. When the next comes soon after one it is looked for, whatever we wait for ourselves.
+    uint64_t served;
+    struct spin serve_spin;
     // Somebody polls descriptors of ours (channel sets) and has to look again: called when we slept in another call, so
     // that what rang meanwhile was not for that call alone, and when a watch was answered. May be NULL.
     void (*on_woken)(void *arg);
     void *woken_arg;
-};
-
-// What looking has brought lately. One for each thing that is waited for; zeroed at first.
-struct spin {
-    uint32_t limit_ns, missed;
 };
 
 struct awaited {

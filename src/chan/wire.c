@@ -62,6 +62,13 @@ static bool check_pair(const uint8_t *header)
            pair->value_bytes <= (has_value(pair->op) ? VALUE_MOST : 0);
 }
 
+static bool check_pairs(const uint8_t *header)
+{
+    const struct cu_pairs *pairs = (const struct cu_pairs *)header;
+    return (pairs->op == PAIR_GET || pairs->op == PAIR_PUT) && pairs->count > 0 &&
+           pairs->count <= PAIRS_MOST;
+}
+
 uint64_t wire_pair_keys(const struct cu_pair *pair)
 {
     return pair->key_bytes + (pair->op == PAIR_SWAP ? pair->expected_bytes : 0);
@@ -106,6 +113,7 @@ static const struct row {
     [CU_FLUSH] = {"CU_FLUSH", 4, false, anything},
     [CU_PAIR] = {"CU_PAIR", 4 + 4 + 3 + 4 + 3 * 8 + 8, true, check_pair},
     [CU_PAIR_KEY] = {"CU_PAIR_KEY", 4 + 4, true, anything},
+    [CU_PAIRS] = {"CU_PAIRS", 4 + 4 + 1 + 4, true, check_pairs},
     [CU_OPENED] = {"CU_OPENED", 4 + 4 + 4, false, check_opened},
     [CU_CREDIT] = {"CU_CREDIT", 4 + 4 + 4, false, check_credit},
     [CU_MESSAGE] = {"CU_MESSAGE", 4 + 4 + 8 + 8, true, check_message},
@@ -125,6 +133,7 @@ _Static_assert(sizeof(struct cu_cancel) == 4, "CU_CANCEL");
 _Static_assert(sizeof(struct cu_take_back) == 4 + 4, "CU_TAKE_BACK");
 _Static_assert(sizeof(struct cu_pair) == 4 + 4 + 3 + 4 + 3 * 8 + 8, "CU_PAIR");
 _Static_assert(sizeof(struct cu_pair_key) == 4 + 4, "CU_PAIR_KEY");
+_Static_assert(sizeof(struct cu_pairs) == 4 + 4 + 1 + 4, "CU_PAIRS");
 _Static_assert(sizeof(struct cu_opened) == 4 + 4 + 4, "CU_OPENED");
 _Static_assert(sizeof(struct cu_credit) == 4 + 4 + 4, "CU_CREDIT");
 _Static_assert(sizeof(struct cu_message) == 4 + 4 + 8 + 8, "CU_MESSAGE");

@@ -20,6 +20,7 @@ static const struct bench_word words[] = {
     {"launch", "starting: the runtime, processes, MPI programs; and what it costs idle",
      bench_launch_parts, 1},
     {"channel", "messages between processes, on one node and between two", bench_channel_parts, 2},
+    {"dict", "the dictionary, on one node and between two", bench_dict_parts, 2},
     {0},
 };
 
@@ -41,8 +42,9 @@ static const char about[] =
     "  dragon-bench launch                  all about starting programs, some minutes\n"
     "  dragon-bench launch --quick --json   half a minute, for a script\n"
     "  dragon-bench launch --only spawn     64 and 256 processes as a group, no more\n"
-    "  dragon-bench channel                 all about messages, some minutes\n\n"
-    "WORD is launch or channel. The parts of launch, for --only:\n"
+    "  dragon-bench channel                 all about messages, some minutes\n"
+    "  dragon-bench dict                    all about the dictionary, some minutes\n\n"
+    "WORD is launch, channel or dict. The parts of launch, for --only:\n"
     "  one-node   a runtime that runs true, from nothing to its end, against\n"
     "             mpiexec -n 1\n"
     "  idle       memory and wake-ups of an agent that has nothing to do\n"
@@ -62,13 +64,22 @@ static const char about[] =
     "  idle       wake-ups and time of a process that waits\n"
     "  nodes      between two nodes, against ucx_perftest\n"
     "  zmq, nng, mpi\n"
-    "             beside ZeroMQ, nng and Open MPI on one host\n\n"
+    "             beside ZeroMQ, nng and Open MPI on one host\n"
+    "The parts of dict:\n"
+    "  single     get and put of 128 bytes by one client, against Redis and memcached\n"
+    "  rate       the same by 1, 2 and 4 clients, against Redis with 50\n"
+    "  batch      16 at once, against Redis with as many under way\n"
+    "  manager    values of 1 KiB a second, of one manager\n"
+    "  large      1 MiB and 64 MiB, copied, against memcpy\n"
+    "  frozen     views of a frozen dictionary, of 128 bytes to 64 MiB\n"
+    "  nodes      with a manager of another node, against ucx_perftest\n"
+    "  grid       values of 1 KiB to 64 MiB, by clients and managers\n\n"
     "Ratios are times (less is better) or rates (more is better), as the unit says.\n"
     "A busy machine makes all figures worthless: look at the load, of which a warning\n"
-    "is given. Outside a runtime one is started around the command, for channel one\n"
-    "of two nodes on this host. The exit code is 0 also when aims are missed, 1 when\n"
-    "a figure could not be taken (one whose peer is not installed is skipped), and\n"
-    "125 when nothing could be.";
+    "is given. Outside a runtime one is started around the command, for channel and\n"
+    "dict one of two nodes on this host. The exit code is 0 also when aims are\n"
+    "missed, 1 when a figure could not be taken (one whose peer is not installed is\n"
+    "skipped), and 125 when nothing could be.";
 
 static bool take_option(void *arg, int id, const char *value, dragon_error_t *error)
 {
@@ -94,7 +105,7 @@ static bool take_option(void *arg, int id, const char *value, dragon_error_t *er
     }
 }
 
-static const char *const operands[] = {"launch", "channel", NULL};
+static const char *const operands[] = {"launch", "channel", "dict", NULL};
 
 static const struct options command = {
     .command = "dragon-bench",
@@ -128,13 +139,14 @@ static const struct bench_word *parse(struct bench *bench, int argc, char **argv
     options.arg = bench;
     int first = options_parse(&options, argc, argv);
     if (!argv[first])
-        options_refuse(&options, "nothing was given to measure (there are launch and channel)");
+        options_refuse(&options,
+                       "nothing was given to measure (there are launch, channel and dict)");
     const struct bench_word *word = find_word(argv[first]);
     if (!word)
-        options_refuse(
-            &options,
-            "there is nothing to measure by the name of \"%s\" (there are launch and channel)",
-            argv[first]);
+        options_refuse(&options,
+                       "there is nothing to measure by the name of \"%s\" (there are launch, "
+                       "channel and dict)",
+                       argv[first]);
     int more = options_parse(&options, argc - first, argv + first);
     if (argv[first + more])
         options_refuse(&options, "too many words: \"%s\"", argv[first + more]);

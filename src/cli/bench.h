@@ -38,6 +38,7 @@ struct bench_word {
 
 extern const struct bench_part bench_launch_parts[];  // bench_launch.c
 extern const struct bench_part bench_channel_parts[]; // bench_channel.c
+extern const struct bench_part bench_dict_parts[];    // bench_dict.c
 
 // bench_plan.c
 void bench_plan(struct bench *bench);
@@ -83,6 +84,9 @@ void report_destroy(struct report *report);
 void report_fact(struct report *report, const char *name, const char *value);
 void report_warn(struct report *report, const char *text);
 void report_figure(struct report *report, const struct figure *figure);
+// Figures of ours alone as a table for people: its head, then rows. In JSON they are figures like others.
+void report_table(struct report *report, const char *head, const char *const *columns, int count);
+void report_row(struct report *report, const char *head, const struct figure *figures, int count);
 bool report_end(struct report *report); // false: a figure failed, or it could not be written
 
 // ---- groups (bench_group.c)

@@ -29,6 +29,7 @@ void cores_widen(void);
 struct cores cores_choose(void);
 void cores_pin(const char *list); // this process; "" leaves it as it is
 void cores_pin_to(int core);
+void cores_pin_thread(pid_t thread, const char *list); // of another process
 void cores_unpin(void); // as it was when cores_choose was called first
 
 // ---- limits of the machine, without any library (bench_limits.c)
@@ -56,10 +57,17 @@ enum partner_role {
     PARTNER_PINGER,   // go, report, to, from; ms: drives an echo
     PARTNER_SENDER,   // go, report, data; bytes, count
     PARTNER_RECEIVER, // go, report, data; bytes: until the channel is closed
+    PARTNER_CLIENT,   // orders, report: of a dictionary, see bench_dict_clients.c
     PARTNER_ROLES
 };
 
-struct partner;
+struct partner { // as it sees itself
+    dragon_runtime_t *runtime;
+    dragon_channel_t *channels[4];
+    long long numbers[2];
+    char *buffer; // owned; of numbers[0] bytes
+};
+
 struct partner_kind {
     const char *name;
     int channels, numbers;
@@ -176,13 +184,34 @@ double versus_bounce_us(struct versus *versus);
 double versus_stream_mbs(struct versus *versus);
 double versus_stream_rate(struct versus *versus);
 
+// ---- ucx_perftest (bench_perftest.c)
+
+// A node that is not this one.
+struct other {
+    int node; // below 0: there is none
+    char host[256];
+    bool same_host;
+};
+struct other bench_find_other(struct bench *bench);
+
+struct perftest {
+    struct other other;
+    char *program;    // owned; NULL: not installed
+    const char *test; // "ucp_am_lat", "ucp_am_bw"
+    size_t bytes;
+    bool sleeps;
+};
+// Between this node and the other: us one way of a test for latency, else MB/s; below 0: it failed. It takes about
+// versus->ms.
+double perftest_run(struct versus *versus, const struct perftest *perftest);
+bool perftest_is_latency(const struct perftest *perftest);
+
 // ---- the parts
 
 void bench_channel_crowd(struct bench *bench); // bench_crowd.c
 void bench_channel_rate(struct bench *bench);
 void bench_channel_idle(struct bench *bench);  // bench_channel_idle.c
 void bench_channel_nodes(struct bench *bench); // bench_nodes.c
-int bench_other_node(struct bench *bench);     // than this one; below 0: there is none
 void bench_channel_zmq(struct bench *bench);   // bench_peers.c
 void bench_channel_nng(struct bench *bench);
 void bench_channel_mpi(struct bench *bench);

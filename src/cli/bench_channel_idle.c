@@ -68,7 +68,7 @@ static void measure(struct bench *bench, int node, const char *name, const char 
 
 void bench_channel_idle(struct bench *bench)
 {
-    int other = bench_other_node(bench);
+    int other = bench_find_other(bench).node;
     measure(bench, DRAGON_HERE, "idle-wait", "here");
     if (other >= 0)
         measure(bench, other, "idle-wait-far", "elsewhere");

@@ -58,14 +58,19 @@ struct cores cores_choose(void)
     return cores;
 }
 
-void cores_pin(const char *list)
+void cores_pin_thread(pid_t thread, const char *list)
 {
     cpu_set_t set;
     CPU_ZERO(&set);
     for (const char *at = list; *at; at += strcspn(at, ","), at += *at == ',')
         CPU_SET((size_t)strtol(at, NULL, 10), &set);
     if (*list)
-        sched_setaffinity(0, sizeof set, &set);
+        sched_setaffinity(thread, sizeof set, &set);
+}
+
+void cores_pin(const char *list)
+{
+    cores_pin_thread(0, list);
 }
 
 void cores_pin_to(int core)

@@ -5,18 +5,11 @@
 // nobody talks to it for half a minute, and ends with 0, or says why not.
 #include "config.h"
 
-#include "cli/bench_channel.h"
+#include "cli/bench_dict.h"
 
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
-
-struct partner {
-    dragon_runtime_t *runtime;
-    dragon_channel_t *channels[4];
-    long long numbers[2];
-    char *buffer; // owned; of numbers[0] bytes
-};
 
 // ---- two ends
 
@@ -143,6 +136,7 @@ const struct partner_kind partner_kinds[PARTNER_ROLES] = {
     [PARTNER_PINGER] = {"pinger", 4, 1, play_pinger},
     [PARTNER_SENDER] = {"sender", 3, 2, play_sender},
     [PARTNER_RECEIVER] = {"receiver", 3, 1, play_receiver},
+    [PARTNER_CLIENT] = {"client", 2, 0, clients_play},
 };
 
 static const struct partner_kind *find_kind(const char *name)

@@ -102,6 +102,8 @@ static const char *aim_name(enum aim_kind aim)
 static void print_value(char *text, size_t room, double value, const char *unit)
 {
     int digits = value >= 100 || value == (double)(long)value ? 0 : value >= 10 ? 1 : 2;
+    if (value > 0 && value < 0.1)
+        digits = 3;
     snprintf(text, room, "%.*f%s%s", digits, value, *unit ? " " : "", unit);
 }
 
@@ -264,6 +266,44 @@ void report_figure(struct report *report, const struct figure *figure)
         print_line(report, figure);
     report->figures++;
     report->failed = report->failed || figure->failed;
+    fflush(report->file);
+}
+
+// ---- tables
+
+void report_table(struct report *report, const char *head, const char *const *columns, int count)
+{
+    end_facts(report);
+    if (report->json)
+        return;
+    fprintf(report->file, "\n%-30s", head);
+    for (int i = 0; i < count; i++)
+        fprintf(report->file, " %12s", columns[i]);
+    fputs("\n", report->file);
+}
+
+void report_row(struct report *report, const char *head, const struct figure *figures, int count)
+{
+    end_facts(report);
+    if (!report->json)
+        fprintf(report->file, "%-30s", head);
+    for (int i = 0; i < count; i++) {
+        char text[40] = "-";
+        if (figures[i].ours.count)
+            print_value(text, sizeof text, samples_spread(&figures[i].ours).median,
+                        figures[i].unit);
+        if (report->json)
+            json_figure(report, &figures[i]);
+        else
+            fprintf(report->file, " %12s", text);
+        report->figures++;
+        report->failed = report->failed || figures[i].failed;
+    }
+    for (int i = 0; !report->json && i < count; i++)
+        if (figures[i].note[0])
+            fprintf(report->file, "\n%-30s   %s: %s", "", figures[i].name, figures[i].note);
+    if (!report->json)
+        fputs("\n", report->file);
     fflush(report->file);
 }
 

@@ -96,29 +96,6 @@ static bool take_form(struct chan *chan, enum chan_form form, dragon_error_t *er
     return false;
 }
 
-static bool take_timeout(struct chan *chan, const char *value, dragon_error_t *error)
-{
-    uint64_t ms;
-    if (strcmp(value, "off") == 0) {
-        chan->timeout_ms = DRAGON_FOREVER;
-        return true;
-    }
-    if (!option_duration(value, &ms, error))
-        return false;
-    chan->timeout_ms = ms > INT32_MAX ? INT32_MAX : (int)ms;
-    return true;
-}
-
-static bool take_number(const char *value, long long low, long long high, uint32_t *out,
-                        dragon_error_t *error)
-{
-    long long number;
-    if (!option_number(value, low, high, &number, error))
-        return false;
-    *out = (uint32_t)number;
-    return true;
-}
-
 static bool take_tag(struct chan *chan, const char *value, dragon_error_t *error)
 {
     long long number;
@@ -141,30 +118,21 @@ static bool take_inline(struct chan *chan, const char *value, dragon_error_t *er
     return true;
 }
 
-static bool take_text(const char *value, const char **out, dragon_error_t *error)
-{
-    *out = value;
-    if (*value)
-        return true;
-    err_set(error, DRAGON_ERR_INVAL, "it is empty");
-    return false;
-}
-
 static bool take_of_channel(struct chan *chan, int id, const char *value, dragon_error_t *error)
 {
     uint32_t node;
     switch (id) {
     case OPTION_CAPACITY:
-        return take_number(value, 1, DRAGON_CHANNEL_CAPACITY_MOST, &chan->spec.capacity, error);
+        return option_count(value, 1, DRAGON_CHANNEL_CAPACITY_MOST, &chan->spec.capacity, error);
     case OPTION_INLINE:
         return take_inline(chan, value, error);
     case OPTION_NODE:
-        if (!take_number(value, 0, INT32_MAX, &node, error))
+        if (!option_count(value, 0, INT32_MAX, &node, error))
             return false;
         chan->spec.node = (int)node;
         return true;
     case 'H':
-        return take_text(value, &chan->host, error);
+        return option_text(value, &chan->host, error);
     default:
         chan->spec.single_receiver = 1;
         return true;
@@ -191,7 +159,7 @@ static bool take_of_data(struct chan *chan, int id, const char *value, dragon_er
         chan->follow = true;
         return true;
     default:
-        return take_timeout(chan, value, error);
+        return option_timeout(value, &chan->timeout_ms, error);
     }
 }
 
@@ -215,7 +183,7 @@ static bool take_option(void *arg, int id, const char *value, dragon_error_t *er
         chan->json = true;
         return true;
     case OPTION_RUNTIME:
-        return take_text(value, &chan->path, error);
+        return option_text(value, &chan->path, error);
     case 'q':
     case 'v':
         log_set_level(id == 'q' ? LOG_LEVEL_QUIET : LOG_LEVEL_VERBOSE);

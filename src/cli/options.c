@@ -5,6 +5,8 @@
 
 #include "cli/options.h"
 
+#include <dragon/runtime.h>
+
 #include <ctype.h>
 #include <math.h>
 #include <signal.h>
@@ -277,12 +279,44 @@ bool option_number(const char *value, long long low, long long high, long long *
     return false;
 }
 
+bool option_count(const char *value, uint32_t low, uint32_t high, uint32_t *out,
+                  dragon_error_t *error)
+{
+    long long number;
+    if (!option_number(value, low, high, &number, error))
+        return false;
+    *out = (uint32_t)number;
+    return true;
+}
+
+bool option_text(const char *value, const char **out, dragon_error_t *error)
+{
+    *out = value;
+    if (*value)
+        return true;
+    err_set(error, DRAGON_ERR_INVAL, "it is empty");
+    return false;
+}
+
 bool option_duration(const char *value, uint64_t *ms_out, dragon_error_t *error)
 {
     if (parse_duration(value, ms_out))
         return true;
     err_set(error, DRAGON_ERR_INVAL, "give a time: 90, 90s, 500ms, 1.5h, 2d");
     return false;
+}
+
+bool option_timeout(const char *value, int *timeout_ms_out, dragon_error_t *error)
+{
+    uint64_t ms;
+    if (strcmp(value, "off") == 0) {
+        *timeout_ms_out = DRAGON_FOREVER;
+        return true;
+    }
+    if (!option_duration(value, &ms, error))
+        return false;
+    *timeout_ms_out = ms > INT32_MAX ? INT32_MAX : (int)ms;
+    return true;
 }
 
 bool option_size(const char *value, uint64_t *bytes_out, dragon_error_t *error)

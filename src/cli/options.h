@@ -78,7 +78,12 @@ bool options_print(const struct options *options, const char *what);
 
 bool option_number(const char *value, long long low, long long high, long long *out,
                    dragon_error_t *error);
+bool option_count(const char *value, uint32_t low, uint32_t high, uint32_t *out,
+                  dragon_error_t *error);
+bool option_text(const char *value, const char **out, dragon_error_t *error); // not an empty one
 bool option_duration(const char *value, uint64_t *ms_out, dragon_error_t *error);
+// A time-out of the library: "off" is DRAGON_FOREVER.
+bool option_timeout(const char *value, int *timeout_ms_out, dragon_error_t *error);
 bool option_size(const char *value, uint64_t *bytes_out, dragon_error_t *error); // "4G", "512M"
 bool option_signal(const char *value, int *signal_out, dragon_error_t *error);   // "USR1", "10"
 // One of `count` words: its index.

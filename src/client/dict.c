@@ -80,7 +80,7 @@ dragon_err_t dict_wrap(struct handle *root, struct dragon_dict **dict_out, drago
     struct dragon_dict *dict = calloc(1, sizeof *dict);
     if (!dict)
         return err_set(error, DRAGON_ERR_NOMEM, "out of memory");
-    *dict = (struct dragon_dict){.root = *root, .bound = -1, .lost = -1};
+    *dict = (struct dragon_dict){.root = *root, .bound = -1, .lost = -1, .nearest = -1};
     dragon_err_t err = read_root(dict, error);
     if (err == DRAGON_OK) {
         dict->descriptor =

@@ -34,19 +34,36 @@ struct dict_report {
     dragon_error_t error; // DRAGON_OK: it is up
 };
 
+// Of the latest call that failed: what dragon_dict_why makes words of.
+struct dict_failure {
+    dragon_err_t err; // DRAGON_OK: none has
+    enum pair_op op;  // 0: not known, or none came to it
+    bool wait;
+    int timeout_ms;
+    int64_t manager; // -1: it did not come to one
+    uint64_t bytes;  // of the value
+};
+
 struct dict_part {
     struct handle handle;
     struct shard_view view; // of this node
+    uint32_t looks;         // at its state, see dict_part_state
     bool open;
+    // In a call for many: what its items are told because it is gone, and whether the root was asked.
+    dragon_err_t gone;
+    bool asked;
+    bool lost; // broadcast_get found it so
 };
 
 struct dragon_dict {
     struct handle root;
     char *descriptor; // owned
     uint32_t managers;
-    int timeout_ms;          // what DRAGON_DEFAULT_TIMEOUT means
-    int64_t bound;           // to one manager; -1: to none
-    int64_t lost;            // the manager of the latest PEER; -1: none
+    int timeout_ms;  // what DRAGON_DEFAULT_TIMEOUT means
+    int64_t bound;   // to one manager; -1: to none
+    int64_t lost;    // the manager of the latest PEER; -1: none
+    int64_t nearest; // manager, for broadcast_get; -1: not chosen yet
+    struct dict_failure failure;
     size_t room;             // how large the next value may be, from the last
     struct dict_part *parts; // owned
 };
@@ -91,28 +108,32 @@ static inline struct dict_range dict_range(const struct dragon_dict *dict)
 }
 
 dragon_err_t dict_part(struct dragon_dict *dict, uint32_t manager, struct dict_part **part_out);
+// Of one of this node, that is open. CLOSED: it has ended. PEER: the runtime has, which nobody else would tell who only works in
+// shared memory; when its agent was killed, that is seen by looking now and then.
+dragon_err_t dict_part_state(struct dict_part *part);
 dragon_err_t dict_node(struct dragon_dict *dict, uint32_t manager, uint32_t *node_out);
-// What is said of a part that said `err`: CLOSED and PEER are told apart, and who is lost is put down.
+// What is said of a part that said `err`: CLOSED and PEER are told apart, and who is lost is put down; and what it was, for
+// dragon_dict_why.
 dragon_err_t dict_failed(struct dragon_dict *dict, uint32_t manager, dragon_err_t err);
+// The same, of an operation.
+dragon_err_t dict_call_failed(struct dragon_dict *dict, uint32_t manager,
+                              const struct pair_call *call, size_t bytes, int timeout_ms,
+                              dragon_err_t err);
+// It did not come to a manager. `dict` NULL is fine.
+dragon_err_t dict_refused(struct dragon_dict *dict, dragon_err_t err);
 void dict_parts_leave(struct dragon_dict *dict);
 void dict_parts_destroy(struct dragon_dict *dict);
 
-// One operation. Into `buffer`, of GET, POP, WALK and STATS: *bytes_out how large it is; TOO_BIG: *bytes_out too, and nothing is
-// erased. bytes_out and result_out may be NULL when there is nothing to say.
-struct dict_result {
-    void *buffer;
-    size_t room, bytes;
-    uint64_t result;
-};
+// One operation, see pair_here; result->buffer may be NULL when there is nothing to say.
 dragon_err_t dict_call(struct dragon_dict *dict, uint32_t manager, const struct pair_call *call,
                        struct dict_result *result, int timeout_ms);
+// On a part of this node, now.
+dragon_err_t dict_here(struct dict_part *part, const struct pair_call *call,
+                       struct dict_result *result);
+int64_t dict_deadline(const struct dragon_dict *dict, int timeout_ms);
 // The same of each, and the first error.
 dragon_err_t dict_call_all(struct dragon_dict *dict, const struct pair_call *call,
                            uint64_t *sum_out, int timeout_ms);
-
-// dict_here.c: in the shared memory of this node, without waiting. `call->wait` AGAIN: not now.
-dragon_err_t pair_here(struct shard_view *view, const struct pair_call *call,
-                       struct dict_result *result);
 
 // For NULL with 0 bytes too.
 dragon_err_t dict_key(const void *key, size_t key_bytes, struct shard_key *key_out);

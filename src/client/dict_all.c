@@ -68,6 +68,12 @@ static dragon_err_t look(struct dragon_dict *dict, uint32_t manager, struct shar
     return err;
 }
 
+static uint32_t fragmentation(const struct heap_stats *heap)
+{
+    uint64_t bytes = heap->free_bytes, whole = heap->largest_free_bytes;
+    return whole < bytes ? (uint32_t)((bytes - whole) * 1000 / bytes) : 0;
+}
+
 dragon_err_t dragon_dict_stats(dragon_dict_t *dict, uint32_t manager,
                                dragon_dict_stats_t *stats_out, int timeout_ms)
 {
@@ -94,6 +100,7 @@ dragon_err_t dragon_dict_stats(dragon_dict_t *dict, uint32_t manager,
         .used_bytes = shard.heap.used_bytes,
         .free_bytes = shard.heap.free_bytes,
         .largest_bytes = shard.heap.largest_free_bytes,
+        .fragmentation = fragmentation(&shard.heap),
         .keys = shard.keys,
         .puts = shard.counts[COUNT_PUT],
         .gets = shard.counts[COUNT_GET],
@@ -112,14 +119,15 @@ static bool write_stats(FILE *to, const dragon_dict_stats_t *stats)
     return fprintf(to,
                    "{\"manager\":%" PRIu32 ",\"node\":%" PRIu32
                    ",\"frozen\":%s,\"total_bytes\":%" PRIu64 ",\"used_bytes\":%" PRIu64
-                   ",\"free_bytes\":%" PRIu64 ",\"largest_bytes\":%" PRIu64 ",\"keys\":%" PRIu64
-                   ",\"puts\":%" PRIu64 ",\"gets\":%" PRIu64 ",\"misses\":%" PRIu64
-                   ",\"erases\":%" PRIu64 ",\"changes\":%" PRIu64 ",\"full\":%" PRIu64
-                   ",\"waiting\":%" PRIu32 ",\"views\":%" PRIu32 "}",
+                   ",\"free_bytes\":%" PRIu64 ",\"largest_bytes\":%" PRIu64
+                   ",\"fragmentation\":%" PRIu32 ",\"keys\":%" PRIu64 ",\"puts\":%" PRIu64
+                   ",\"gets\":%" PRIu64 ",\"misses\":%" PRIu64 ",\"erases\":%" PRIu64
+                   ",\"changes\":%" PRIu64 ",\"full\":%" PRIu64 ",\"waiting\":%" PRIu32
+                   ",\"views\":%" PRIu32 "}",
                    stats->manager, stats->node, stats->frozen ? "true" : "false",
                    stats->total_bytes, stats->used_bytes, stats->free_bytes, stats->largest_bytes,
-                   stats->keys, stats->puts, stats->gets, stats->misses, stats->erases,
-                   stats->changes, stats->full, stats->waiting, stats->views) > 0;
+                   stats->fragmentation, stats->keys, stats->puts, stats->gets, stats->misses,
+                   stats->erases, stats->changes, stats->full, stats->waiting, stats->views) > 0;
 }
 
 static dragon_err_t write_all(struct dragon_dict *dict, FILE *to, int timeout_ms)

@@ -6,9 +6,8 @@
 
 #include "base/time.h"
 #include "client/channel.h"
-#include "client/dict.h"
+#include "client/dict_place.h"
 
-#include <dragon/group.h>
 #include <dragon/name.h>
 
 #include <inttypes.h>
@@ -18,18 +17,17 @@ enum {
     START_MS = 60000,          // for the managers to come up, and
     START_BYTES_A_MS = 100000, // this much of their memory
     END_MS = 10000,            // for those to end that are not needed
-    GRACE_MS = 1000,
-    EXIT_NOT_FOUND = 127, // of a group whose program is missing
     BYTES_UNIT = 4096,
 };
 
 struct start {
     struct dragon_runtime *runtime; // borrowed
     const dragon_dict_spec_t *spec; // borrowed
-    struct handle *root;            // borrowed
-    char *descriptor;               // owned
-    uint32_t managers, up;
-    uint64_t bytes; // of each
+    struct dict_place place;
+    struct handle *root; // borrowed
+    char *descriptor;    // owned
+    uint32_t up;
+    uint64_t bytes; // of each manager
     dragon_channel_t *channel;
     dragon_channel_set_t *set;
     dragon_group_t *group;
@@ -37,112 +35,19 @@ struct start {
     dragon_event_t end;
 };
 
-// ---- the group
-
-static dragon_err_t make_policy(const dragon_dict_spec_t *spec, dragon_policy_t **policy_out)
-{
-    uint32_t ppn = spec->managers_per_node;
-    dragon_policy_t *policy = NULL;
-    if (ppn == 0 && spec->managers == 0)
-        ppn = 1;
-    dragon_err_t err =
-        spec->policy ? dragon_policy_copy(spec->policy, &policy) : dragon_policy_create(&policy);
-    if (err == DRAGON_OK && !spec->policy)
-        err = dragon_policy_set_map(policy, DRAGON_MAP_CYCLIC);
-    if (err == DRAGON_OK && ppn > 0)
-        err = dragon_policy_set_ppn(policy, ppn);
-    if (err == DRAGON_OK) {
-        *policy_out = policy;
-        return DRAGON_OK;
-    }
-    dragon_policy_destroy(policy);
-    return err;
-}
-
-// What they write goes nowhere, but for errors while this process waits for them.
-static dragon_err_t set_up(dragon_group_t *group, dragon_template_t *made,
-                           const dragon_policy_t *policy, uint32_t managers, dragon_error_t *error)
-{
-    dragon_err_t err = dragon_template_set_policy(made, policy);
-    if (err == DRAGON_OK)
-        err = dragon_template_set_output(made, DRAGON_STREAM_DISCARD);
-    if (err == DRAGON_OK)
-        err = dragon_group_set_name(group, "dictionary");
-    if (err == DRAGON_OK)
-        err = dragon_group_set_detached(group, true);
-    if (err == DRAGON_OK)
-        err = dragon_group_set_failure(group, DRAGON_FAILURE_CONTINUE);
-    if (err == DRAGON_OK)
-        err = dragon_group_set_grace(group, GRACE_MS);
-    if (err != DRAGON_OK)
-        return err_set(error, err, "the managers cannot be described: %s", dragon_err_text(err));
-    return dragon_group_add(group, made, managers, error);
-}
-
-// Of `managers`, 0: as many as the policy says. Not started.
-static dragon_err_t make_group(struct start *start, char *const argv[], uint32_t managers,
-                               dragon_group_t **group_out, dragon_error_t *error)
-{
-    dragon_template_t *made = NULL;
-    dragon_policy_t *policy = NULL;
-    dragon_group_t *group = NULL;
-    dragon_err_t err = dragon_template_create(argv, &made, error);
-    if (err == DRAGON_OK)
-        err = dragon_group_create(start->runtime, &group, error);
-    if (err == DRAGON_OK && make_policy(start->spec, &policy) != DRAGON_OK)
-        err = err_set(error, DRAGON_ERR_NOMEM, "out of memory");
-    if (err == DRAGON_OK)
-        err = set_up(group, made, policy, managers, error);
-    dragon_policy_destroy(policy);
-    dragon_template_destroy(made);
-    if (err == DRAGON_OK)
-        *group_out = group;
-    else
-        dragon_group_destroy(group);
-    return err;
-}
-
-static dragon_err_t group_error(const dragon_group_t *group, dragon_err_t err,
-                                dragon_error_t *error)
-{
-    dragon_error_t why = error ? *error : (dragon_error_t){.code = err};
-    if (err != DRAGON_ERR_LAUNCH || dragon_group_exit_code(group) != EXIT_NOT_FOUND)
-        return err;
-    return err_set(error, DRAGON_ERR_NOT_FOUND,
-                   "%s is not installed beside dragon-agent, or cannot be run: %s", DICT_MANAGER,
-                   why.text);
-}
-
-// How many there are to be.
-static dragon_err_t count(struct start *start, dragon_error_t *error)
-{
-    char program[] = DICT_MANAGER;
-    dragon_group_t *group;
-    start->managers = start->spec->managers;
-    if (start->managers > 0)
-        return DRAGON_OK;
-    dragon_err_t err = make_group(start, (char *[]){program, NULL}, 0, &group, error);
-    if (err != DRAGON_OK)
-        return err;
-    err = group_error(group, dragon_group_plan(group, error), error);
-    if (err == DRAGON_OK)
-        start->managers = dragon_group_size(group);
-    dragon_group_destroy(group);
-    return err;
-}
-
 static dragon_err_t check_counts(struct start *start, dragon_error_t *error)
 {
     const dragon_dict_spec_t *spec = start->spec;
-    if (start->managers < 1 || start->managers > DRAGON_DICT_MANAGERS_MOST)
-        return err_set(error, DRAGON_ERR_INVAL, "a dictionary has 1 to %d managers, not %" PRIu32,
-                       DRAGON_DICT_MANAGERS_MOST, start->managers);
-    start->bytes = spec->total_bytes ? spec->total_bytes / start->managers : DRAGON_DICT_BYTES;
+    if (start->place.managers < 1 || start->place.managers > DRAGON_DICT_MANAGERS_MOST)
+        return err_set(error, DRAGON_ERR_INVAL, "a dictionary has 1 to %d managers, not %" PRIu64,
+                       DRAGON_DICT_MANAGERS_MOST, start->place.managers);
+    start->bytes =
+        spec->total_bytes ? spec->total_bytes / start->place.managers : DRAGON_DICT_BYTES;
     start->bytes -= start->bytes % BYTES_UNIT;
     if (start->bytes < DRAGON_DICT_BYTES_LEAST || start->bytes > INT64_MAX)
         return err_set(error, DRAGON_ERR_INVAL,
-                       "each of %" PRIu32 " managers needs at least %d bytes, this is %" PRIu64,
-                       start->managers, DRAGON_DICT_BYTES_LEAST, start->bytes);
+                       "each of %" PRIu64 " managers needs at least %d bytes, this is %" PRIu64,
+                       start->place.managers, DRAGON_DICT_BYTES_LEAST, start->bytes);
     return DRAGON_OK;
 }
 
@@ -165,14 +70,14 @@ static dragon_err_t make_root(struct start *start, dragon_error_t *error)
     struct object_spec spec = {.kind = OBJECT_VALUE,
                                .owned = OWNED_AT_FIRST,
                                .numa = DRAGON_ANY_NUMA,
-                               .capacity = DICT_SHARDS + start->managers};
+                               .capacity = DICT_SHARDS + (uint32_t)start->place.managers};
     struct handle *root = start->root;
     dragon_err_t err = handle_create(root, start->runtime, DRAGON_HERE, &spec, error);
     if (err != DRAGON_OK)
         return err;
     err = dict_root_set(root, DICT_VERSION, DICT_LAYOUT);
     if (err == DRAGON_OK)
-        err = dict_root_set(root, DICT_MANAGERS, start->managers);
+        err = dict_root_set(root, DICT_MANAGERS, (int64_t)start->place.managers);
     if (err == DRAGON_OK)
         err = dict_root_set(root, DICT_TIMEOUT_MS, start->spec->timeout_ms);
     if (err == DRAGON_OK)
@@ -229,13 +134,13 @@ static dragon_err_t launch(struct start *start, dragon_error_t *error)
     snprintf(numa, sizeof numa, "%d", start->spec->memory.numa);
     snprintf(huge, sizeof huge, "%d", (int)start->spec->memory.huge);
     char *argv[] = {program, start->descriptor, reports, bytes, numa, huge, NULL};
-    dragon_err_t err = reports ? make_group(start, argv, start->managers, &start->group, error)
+    dragon_err_t err = reports ? dict_place_group(&start->place, argv, &start->group, error)
                                : err_set(error, DRAGON_ERR_NOMEM, "out of memory");
     free(reports);
     if (err != DRAGON_OK)
         return err;
     dragon_group_on_event(start->group, on_event, start);
-    return group_error(start->group, dragon_group_start(start->group, error), error);
+    return dict_place_error(start->group, dragon_group_start(start->group, error), error);
 }
 
 // AGAIN: there is no report now.
@@ -272,15 +177,15 @@ static dragon_err_t sleep_for_reports(struct start *start, uint64_t deadline_ms)
 // A manager that ends has reported before, if it could: so its end is looked at first, and told last.
 static dragon_err_t wait_for_reports(struct start *start, dragon_error_t *error)
 {
-    uint64_t limit_ms = START_MS + start->bytes / START_BYTES_A_MS * start->managers;
+    uint64_t limit_ms = START_MS + start->bytes / START_BYTES_A_MS * start->place.managers;
     uint64_t deadline_ms = time_now_ms() + limit_ms;
     for (;;) {
         dragon_err_t err = dragon_runtime_progress(start->runtime, 0);
         if (err != DRAGON_OK && err != DRAGON_ERR_TIMEOUT)
             return err_set(error, err, "the runtime has ended");
-        while (start->up < start->managers && (err = take_report(start, error)) == DRAGON_OK)
+        while (start->up < start->place.managers && (err = take_report(start, error)) == DRAGON_OK)
             ;
-        if (start->up == start->managers || err != DRAGON_ERR_AGAIN)
+        if (start->up == start->place.managers || err != DRAGON_ERR_AGAIN)
             return err;
         if (start->down)
             return err_set(error, DRAGON_ERR_PEER,
@@ -289,9 +194,10 @@ static dragon_err_t wait_for_reports(struct start *start, dragon_error_t *error)
                            start->end.rank, start->end.node, start->end.code);
         if (sleep_for_reports(start, deadline_ms) != DRAGON_OK)
             return err_set(error, DRAGON_ERR_TIMEOUT,
-                           "%" PRIu32 " of %" PRIu32
+                           "%" PRIu64 " of %" PRIu64
                            " managers of the dictionary did not come up within %" PRIu64 " s",
-                           start->managers - start->up, start->managers, limit_ms / 1000);
+                           start->place.managers - start->up, start->place.managers,
+                           limit_ms / 1000);
     }
 }
 
@@ -302,12 +208,17 @@ static dragon_err_t check_spec(const dragon_dict_spec_t *spec, dragon_error_t *e
     struct segment_kind kind;
     if (spec->timeout_ms < DRAGON_DEFAULT_TIMEOUT)
         return err_set(error, DRAGON_ERR_INVAL, "%d is no time-out", spec->timeout_ms);
+    dragon_err_t err = dict_place_check(spec, error);
+    if (err != DRAGON_OK)
+        return err;
     return memory_kind(&spec->memory, &kind, error);
 }
 
 // Those that came up end by themselves, because the root is gone.
-static void stop(struct start *start)
+static void give_up(struct start *start)
 {
+    (void)dict_root_set(start->root, DICT_STATE, DICT_FAILED);
+    handle_end(start->root, NULL);
     if (!start->group)
         return;
     dragon_group_on_event(start->group, NULL, NULL);
@@ -350,31 +261,32 @@ static dragon_err_t come_up(struct start *start, dragon_error_t *error)
 dragon_err_t dict_start(struct dragon_runtime *runtime, const dragon_dict_spec_t *spec,
                         struct handle *root, dragon_error_t *error)
 {
-    struct start start = {.runtime = runtime, .spec = spec, .root = root};
+    struct start start = {.runtime = runtime,
+                          .spec = spec,
+                          .place = {.runtime = runtime, .spec = spec},
+                          .root = root};
     dragon_error_t mine;
     error = error ? error : &mine; // its text is used
     dragon_err_t err = check_spec(spec, error);
     if (err == DRAGON_OK)
         err = check_name(&start, error);
     if (err == DRAGON_OK)
-        err = count(&start, error);
+        err = dict_place_make(&start.place, error);
     if (err == DRAGON_OK)
         err = check_counts(&start, error);
     if (err == DRAGON_OK)
         err = make_root(&start, error);
-    if (err != DRAGON_OK)
-        return err;
-    err = come_up(&start, error);
-    if (err != DRAGON_OK) {
-        (void)dict_root_set(root, DICT_STATE, DICT_FAILED);
-        handle_end(root, NULL);
-        stop(&start);
-    } else {
-        dragon_group_on_event(start.group, NULL, NULL);
+    if (err == DRAGON_OK) {
+        err = come_up(&start, error);
+        if (err != DRAGON_OK)
+            give_up(&start);
+        else
+            dragon_group_on_event(start.group, NULL, NULL);
     }
     dragon_group_destroy(start.group);
     dragon_channel_set_destroy(start.set);
     dragon_channel_destroy(start.channel, NULL);
+    dict_place_fini(&start.place);
     free(start.descriptor);
     return err;
 }

@@ -14,7 +14,9 @@ static dragon_err_t begin(struct dragon_dict *dict, const void *key, size_t key_
                           struct shard_key *key_out)
 {
     dragon_err_t err = dict_check(dict);
-    return err == DRAGON_OK ? dict_key(key, key_bytes, key_out) : err;
+    if (err == DRAGON_OK)
+        err = dict_key(key, key_bytes, key_out);
+    return err == DRAGON_OK ? DRAGON_OK : dict_refused(dict, err);
 }
 
 static dragon_err_t run(struct dragon_dict *dict, const void *key, size_t key_bytes,
@@ -24,7 +26,7 @@ static dragon_err_t run(struct dragon_dict *dict, const void *key, size_t key_by
     if (err != DRAGON_OK)
         return err;
     if ((!call->value && call->value_bytes > 0) || (!call->expected && call->expected_bytes > 0))
-        return DRAGON_ERR_INVAL;
+        return dict_refused(dict, DRAGON_ERR_INVAL);
     return dict_call(dict, dict_manager(dict, call->key.hash), call, result, timeout_ms);
 }
 
@@ -64,7 +66,7 @@ dragon_err_t dragon_dict_get(dragon_dict_t *dict, const void *key, size_t key_by
     struct dict_result result = {.buffer = buffer, .room = room};
     struct pair_call call = {.op = PAIR_GET};
     if (!buffer && room > 0)
-        return DRAGON_ERR_INVAL;
+        return dict_refused(dict, DRAGON_ERR_INVAL);
     dragon_err_t err = run(dict, key, key_bytes, &call, &result, timeout_ms);
     if (bytes_out && (err == DRAGON_OK || err == DRAGON_ERR_TOO_BIG))
         *bytes_out = result.bytes;
@@ -100,7 +102,8 @@ static dragon_err_t fetch_any(struct dragon_dict *dict, enum pair_op op, const v
     if (err != DRAGON_OK)
         return err;
     if (!value_out)
-        return DRAGON_ERR_INVAL;
+        return dict_refused(dict, DRAGON_ERR_INVAL);
+    struct dict_failure before = dict->failure;
     struct dict_result result = {.room = dict->room > ROOM_LEAST ? dict->room : ROOM_LEAST};
     // Somebody may make it larger in between, again and again.
     while ((err = fetch(dict, key, key_bytes, op, &result, timeout_ms)) == DRAGON_ERR_TOO_BIG &&
@@ -108,6 +111,7 @@ static dragon_err_t fetch_any(struct dragon_dict *dict, enum pair_op op, const v
         result.room = result.bytes;
     if (err != DRAGON_OK)
         return err;
+    dict->failure = before; // that it was too big is nobody's business
     dict->room = result.bytes < ROOM_MOST ? result.bytes : ROOM_MOST;
     *value_out = fit(&result);
     if (bytes_out)
@@ -136,11 +140,12 @@ static dragon_err_t view_here(struct dragon_dict *dict, struct dict_part *part,
                               const struct shard_key *key, dragon_dict_view_t *view_out)
 {
     struct pinned pinned = {0};
-    dragon_err_t err = DRAGON_ERR_CLOSED;
-    if (object_state(part->handle.object) == OBJECT_OPEN)
+    dragon_err_t err = dict_part_state(part);
+    if (err == DRAGON_OK)
         err = shard_pin(&part->view, key, &pinned);
     if (err != DRAGON_OK)
-        return dict_failed(dict, dict_manager(dict, key->hash), err);
+        return dict_call_failed(dict, dict_manager(dict, key->hash),
+                                &(struct pair_call){.op = PAIR_GET}, 0, 0, err);
     *view_out = (dragon_dict_view_t){.data = pinned.data, .bytes = pinned.bytes};
     view_out->room[VIEW_PIN] = pinned.pin;
     view_out->room[VIEW_PART] = part;
@@ -158,7 +163,7 @@ dragon_err_t dragon_dict_view(dragon_dict_t *dict, const void *key, size_t key_b
     if (err != DRAGON_OK)
         return err;
     if (!view_out)
-        return DRAGON_ERR_INVAL;
+        return dict_refused(dict, DRAGON_ERR_INVAL);
     uint32_t manager = dict_manager(dict, hashed.hash);
     err = dict_part(dict, manager, &part);
     if (err != DRAGON_OK)
@@ -192,11 +197,16 @@ dragon_err_t dragon_dict_contains(dragon_dict_t *dict, const void *key, size_t k
 {
     struct dict_result result = {0};
     struct pair_call call = {.op = PAIR_CONTAINS};
+    dragon_err_t err = begin(dict, key, key_bytes, &call.key);
+    if (err != DRAGON_OK)
+        return err;
     if (!there_out)
-        return DRAGON_ERR_INVAL;
-    dragon_err_t err = run(dict, key, key_bytes, &call, &result, timeout_ms);
+        return dict_refused(dict, DRAGON_ERR_INVAL);
+    struct dict_failure before = dict->failure;
+    err = dict_call(dict, dict_manager(dict, call.key.hash), &call, &result, timeout_ms);
     if (err != DRAGON_OK && err != DRAGON_ERR_NOT_FOUND)
         return err;
+    dict->failure = before; // not being there is an answer
     *there_out = err == DRAGON_OK;
     return DRAGON_OK;
 }

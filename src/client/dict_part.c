@@ -6,7 +6,10 @@
 
 #include "client/dict.h"
 
-enum { NODE_SHIFT = 40 }; // of an id
+enum {
+    NODE_SHIFT = 40, // of an id
+    LOOK_CALLS = 1024,
+};
 
 dragon_err_t dict_key(const void *key, size_t key_bytes, struct shard_key *key_out)
 {
@@ -70,13 +73,45 @@ dragon_err_t dict_part(struct dragon_dict *dict, uint32_t manager, struct dict_p
 dragon_err_t dict_failed(struct dragon_dict *dict, uint32_t manager, dragon_err_t err)
 {
     int64_t state;
-    if (err != DRAGON_ERR_CLOSED && err != DRAGON_ERR_PEER)
+    if (err == DRAGON_ERR_CLOSED || err == DRAGON_ERR_PEER) {
+        err = dict_root_get(&dict->root, DICT_STATE, &state);
+        if (err != DRAGON_OK)
+            return dict_refused(dict, err); // it is not about this manager
+        dict->lost = manager;
+        err = DRAGON_ERR_PEER;
+    }
+    dict->failure = (struct dict_failure){.err = err, .manager = manager};
+    return err;
+}
+
+dragon_err_t dict_call_failed(struct dragon_dict *dict, uint32_t manager,
+                              const struct pair_call *call, size_t bytes, int timeout_ms,
+                              dragon_err_t err)
+{
+    err = dict_failed(dict, manager, err);
+    struct dict_failure *failure = &dict->failure;
+    if (failure->manager < 0)
         return err;
-    err = dict_root_get(&dict->root, DICT_STATE, &state);
-    if (err != DRAGON_OK)
-        return err;
-    dict->lost = manager;
-    return DRAGON_ERR_PEER;
+    failure->op = call->op;
+    failure->wait = call->wait;
+    failure->timeout_ms = timeout_ms;
+    failure->bytes = bytes;
+    return err;
+}
+
+dragon_err_t dict_refused(struct dragon_dict *dict, dragon_err_t err)
+{
+    if (dict && handle_is_ours(&dict->root))
+        dict->failure = (struct dict_failure){.err = err, .manager = -1};
+    return err;
+}
+
+dragon_err_t dict_part_state(struct dict_part *part)
+{
+    if (object_state(part->handle.object) != OBJECT_OPEN)
+        return DRAGON_ERR_CLOSED;
+    bool look = ++part->looks % LOOK_CALLS == 0;
+    return space_ended(part->handle.shared->space, look) ? DRAGON_ERR_PEER : DRAGON_OK;
 }
 
 void dict_parts_leave(struct dragon_dict *dict)
@@ -104,25 +139,27 @@ struct waiting {
     dragon_err_t err;
 };
 
-static dragon_err_t try_here(struct dict_part *part, const struct pair_call *call,
-                             struct dict_result *result)
+dragon_err_t dict_here(struct dict_part *part, const struct pair_call *call,
+                       struct dict_result *result)
 {
-    if (object_state(part->handle.object) != OBJECT_OPEN)
-        return DRAGON_ERR_CLOSED;
-    return pair_here(&part->view, call, result);
+    dragon_err_t err = dict_part_state(part);
+    return err == DRAGON_OK ? pair_here(&part->view, call, result) : err;
 }
 
 static bool is_done(void *arg)
 {
     struct waiting *waiting = arg;
-    waiting->err = try_here(waiting->part, waiting->call, waiting->result);
+    struct shard_view *view = &waiting->part->view;
+    view->again = true;
+    waiting->err = dict_here(waiting->part, waiting->call, waiting->result);
+    view->again = false;
     return waiting->err != DRAGON_ERR_AGAIN;
 }
 
 static dragon_err_t call_here(struct dict_part *part, const struct pair_call *call,
                               struct dict_result *result, int timeout_ms)
 {
-    dragon_err_t err = try_here(part, call, result);
+    dragon_err_t err = dict_here(part, call, result);
     if (err != DRAGON_ERR_AGAIN || wait_tries(timeout_ms))
         return err;
     struct waiting waiting = {.part = part, .call = call, .result = result};
@@ -151,17 +188,30 @@ static dragon_err_t call_there(struct dict_part *part, const struct pair_call *c
     return call->wait && is_not_yet && wait_tries(timeout_ms) ? DRAGON_ERR_AGAIN : err;
 }
 
+static int timeout_of(const struct dragon_dict *dict, int timeout_ms)
+{
+    return timeout_ms == DRAGON_DEFAULT_TIMEOUT && dict->timeout_ms != 0 ? dict->timeout_ms
+                                                                         : timeout_ms;
+}
+
+int64_t dict_deadline(const struct dragon_dict *dict, int timeout_ms)
+{
+    return wait_deadline(timeout_of(dict, timeout_ms));
+}
+
 dragon_err_t dict_call(struct dragon_dict *dict, uint32_t manager, const struct pair_call *call,
                        struct dict_result *result, int timeout_ms)
 {
     struct dict_part *part;
-    if (timeout_ms == DRAGON_DEFAULT_TIMEOUT && dict->timeout_ms != 0)
-        timeout_ms = dict->timeout_ms;
+    timeout_ms = timeout_of(dict, timeout_ms);
     dragon_err_t err = dict_part(dict, manager, &part);
     if (err == DRAGON_OK)
         err = part->handle.object ? call_here(part, call, result, timeout_ms)
                                   : call_there(part, call, result, timeout_ms);
-    return err == DRAGON_OK ? DRAGON_OK : dict_failed(dict, manager, err);
+    if (err == DRAGON_OK)
+        return DRAGON_OK;
+    size_t bytes = err == DRAGON_ERR_TOO_BIG ? result->bytes : call->value_bytes;
+    return dict_call_failed(dict, manager, call, bytes, timeout_ms, err);
 }
 
 dragon_err_t dict_call_all(struct dragon_dict *dict, const struct pair_call *call,

@@ -112,6 +112,11 @@ void group_close_input(struct dragon_group *group);
 void input_end_all(struct dragon_group *group); // nobody will write any more
 bool input_on_taken(struct dragon_group *group, struct unpack *unpack);
 
+// system.c: dragon_system_look, with a limit for the answer; 0: the usual one.
+struct dragon_system;
+dragon_err_t system_look(struct dragon_runtime *runtime, uint32_t most_ms,
+                         struct dragon_system **system_out, dragon_error_t *error);
+
 // group_watch.c
 char *descriptor_make(const struct dragon_runtime *runtime, uint64_t id); // NULL: out of memory
 

@@ -83,6 +83,8 @@ dragon_err_t request_query(struct request *request, enum group_query query, uint
 int64_t request_deadline(const struct request *request)
 {
     uint64_t ms = request->query ? ANSWER_MS : START_MS;
+    if (request->most_ms > 0)
+        ms = request->most_ms;
     // When it leaves the queue in the last moment the start follows.
     if (request->queued)
         ms += request->wait_ms;

@@ -22,6 +22,7 @@ struct request {
     bool waited;                    // request_wait destroys it
     bool answered, given_up;
     bool queued; // it waits for room
+    uint32_t most_ms; // for the answer; 0: ANSWER_MS or START_MS
     uint64_t since_ms,
         wait_ms;          // asked for, or first in the queue, or out of it; in the queue at most
     dragon_error_t error; // OK, or what was answered

@@ -279,14 +279,15 @@ static bool on_looked(struct request *request, struct unpack *unpack)
     return good;
 }
 
-dragon_err_t dragon_system_look(dragon_runtime_t *runtime, dragon_system_t **system_out,
-                                dragon_error_t *error)
+dragon_err_t system_look(struct dragon_runtime *runtime, uint32_t most_ms,
+                         struct dragon_system **system_out, dragon_error_t *error)
 {
     struct dragon_system *system = NULL;
     struct request *request = request_create(runtime, on_looked);
     if (!request)
         return err_set(error, DRAGON_ERR_NOMEM, "out of memory");
     request->arg = &system;
+    request->most_ms = most_ms;
     dragon_err_t err = request_query(request, QUERY_SYSTEM, 0, error);
     if (err == DRAGON_OK)
         err = request_wait(request, error);
@@ -295,6 +296,12 @@ dragon_err_t dragon_system_look(dragon_runtime_t *runtime, dragon_system_t **sys
     if (err == DRAGON_OK)
         *system_out = system;
     return err;
+}
+
+dragon_err_t dragon_system_look(dragon_runtime_t *runtime, dragon_system_t **system_out,
+                                dragon_error_t *error)
+{
+    return system_look(runtime, 0, system_out, error);
 }
 
 uint32_t dragon_system_nodes(const dragon_system_t *system)

@@ -38,10 +38,47 @@ struct pair_call {
     int64_t number;
 };
 
+// Into `buffer`, of GET, POP, WALK and STATS: `bytes` says how large it is, with TOO_BIG, too, and nothing is erased.
+struct dict_result {
+    void *buffer;
+    size_t room, bytes;
+    uint64_t result;
+};
+
+// In place, without waiting for a key or for room. AGAIN: `call->wait`, and it cannot be done now.
+dragon_err_t pair_here(struct shard_view *view, const struct pair_call *call,
+                       struct dict_result *result);
+// The two halves of PUT, PUT_ABSENT and SWAP, for who fills the value in between himself. AGAIN as above; what is stored is gone
+// from the caller in any case.
+dragon_err_t pair_prepare(struct shard_view *view, const struct pair_call *call,
+                          struct fresh *fresh_out);
+dragon_err_t pair_store(struct shard_view *view, const struct pair_call *call, struct fresh *fresh);
+
 // What a walk brings: for each pair u32 key bytes, u64 value bytes, the key, the value (which is left out when it was not asked for).
 struct __attribute__((packed)) pair_record {
     uint32_t key_bytes;
     uint64_t value_bytes;
+};
+
+// Where a walk puts its records: one bin of them. `data` has room for `room` bytes; when `most` is larger it is made larger with
+// realloc, up to that. TOO_BIG: all of them take `bytes`.
+struct pair_walk {
+    uint8_t *data;
+    size_t room, most, bytes;
+};
+dragon_err_t pair_walk(struct shard_view *view, const struct pair_call *call,
+                       struct pair_walk *walk, uint64_t *next_out);
+
+// Many small ones in one message (CU_PAIRS): for each the record, the key, and of PUT the value. What is said to them: for each
+// an outcome, and of GET the value. AGAIN, and no value: it has so many bytes, for which there was no more room in the answer.
+enum { PAIRS_MOST = 256 };
+struct __attribute__((packed)) pair_asked {
+    uint32_t key_bytes;
+    uint32_t value_bytes; // of GET: the most it may have
+};
+struct __attribute__((packed)) pair_said {
+    int32_t error;
+    uint32_t value_bytes; // of GET, also with TOO_BIG
 };
 
 #endif

@@ -30,6 +30,13 @@ static size_t heap_from(uint64_t bytes)
     return (bins + HEAP_PAGE - 1) / HEAP_PAGE * HEAP_PAGE;
 }
 
+bool shard_fits(uint64_t bytes, size_t key_bytes, uint64_t value_bytes)
+{
+    // One page is for the table that leads there.
+    size_t most = bytes >= SHARD_LEAST ? heap_block_most(bytes - heap_from(bytes)) - HEAP_PAGE : 0;
+    return value_bytes <= most && entry_value_at(key_bytes, value_bytes) <= most - value_bytes;
+}
+
 void shard_init(struct shard *shard, uint64_t id, uint64_t bytes)
 {
     struct heap heap;
@@ -48,9 +55,12 @@ void shard_init(struct shard *shard, uint64_t id, uint64_t bytes)
 bool shard_check(const struct shard *shard, size_t bytes)
 {
     struct heap heap;
-    size_t from = heap_from(bytes);
-    return bytes >= SHARD_LEAST && shard->bytes == bytes && shard->bins == bins_for(bytes) &&
-           heap_attach(&heap, (uint8_t *)shard + from, bytes - from);
+    uint64_t own = shard->bytes;
+    // Blocks are of whole pages.
+    if (own < SHARD_LEAST || own > bytes || bytes - own >= HEAP_PAGE)
+        return false;
+    size_t from = heap_from(own);
+    return shard->bins == bins_for(own) && heap_attach(&heap, (uint8_t *)shard + from, own - from);
 }
 
 bool shard_open(struct shard_view *view, struct shard *shard, struct space *space)

@@ -92,6 +92,8 @@ struct shard_view {
     struct space *space; // borrowed: bells
     uint32_t slot;       // in whose name
     uint32_t bins;       // what the shard says may be written over
+    bool
+        again; // what is done was tried before by the same call: that it cannot be done is not counted again
     struct heap heap;
 };
 
@@ -107,7 +109,10 @@ struct shard_key shard_key(const void *data, size_t bytes);
 // For the keeper. Of `bytes` in all, in zeroed memory.
 enum { SHARD_LEAST = 1 << 20 };
 void shard_init(struct shard *shard, uint64_t id, uint64_t bytes);
-bool shard_check(const struct shard *shard, size_t bytes); // what is there is a shard of that size
+// Whether one of so many bytes can ever have such a pair.
+bool shard_fits(uint64_t bytes, size_t key_bytes, uint64_t value_bytes);
+bool shard_check(const struct shard *shard,
+                 size_t bytes); // what is in a block of that size is a shard that fills it
 void shard_destroy(struct shard *shard, struct space *space);
 // The slot's process is gone: see object_recover.
 void shard_recover(struct shard *shard, uint32_t dead, struct space *space);
@@ -183,6 +188,10 @@ dragon_err_t shard_walk(struct shard_view *view, uint32_t bin,
                         bool (*take)(void *arg, const void *key, size_t key_bytes,
                                      const void *value, size_t value_bytes),
                         void *arg);
+
+// For `take`, of the pair that it was called for: so that its value can be read afterwards, until it is unpinned. False: too many
+// are pinned.
+bool shard_walk_pin(struct shard_view *view, const void *key, struct pinned *pinned_out);
 
 struct shard_stats {
     struct heap_stats heap;

@@ -100,12 +100,23 @@ static inline bool entry_at(struct shard_view *view, uint64_t offset, struct fou
            bytes <= room - at;
 }
 
+static inline size_t entry_value_at(size_t key_bytes, size_t value_bytes)
+{
+    size_t align = value_bytes >= ENTRY_LARGE ? ENTRY_ALIGN_LARGE : ENTRY_ALIGN;
+    return (sizeof(struct entry) + key_bytes + align - 1) / align * align;
+}
+
 static inline const uint8_t *entry_key(const struct entry *entry)
 {
     return (const uint8_t *)(entry + 1);
 }
 
 void shard_counted(struct shard_view *view, enum shard_count what);
+static inline void shard_refused(struct shard_view *view, enum shard_count what)
+{
+    if (!view->again)
+        shard_counted(view, what);
+}
 void shard_changed(struct shard_view *view, uint64_t hash);    // wakes who waits for a key
 void shard_give_back(struct shard_view *view, uint64_t block); // ours; wakes who waits for memory
 

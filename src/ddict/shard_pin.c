@@ -58,6 +58,17 @@ static void set_pin(struct bin *bin, struct pin *pin, const struct found *found,
     *pinned_out = (struct pinned){.data = found->value, .bytes = found->value_bytes, .pin = pin};
 }
 
+bool shard_walk_pin(struct shard_view *view, const void *key, struct pinned *pinned_out)
+{
+    uint64_t offset = (uint64_t)((const uint8_t *)key - sizeof(struct entry) - view->heap.base);
+    struct found found;
+    struct pin *pin = entry_at(view, offset, &found) ? pin_claim(view) : NULL;
+    if (!pin)
+        return false;
+    set_pin(bin_of(view, found.hash), pin, &found, pinned_out);
+    return true;
+}
+
 // Nothing changes, so nothing is written. AGAIN: it does change.
 static dragon_err_t pin_frozen(struct shard_view *view, struct bin *bin,
                                const struct shard_key *key, struct pinned *pinned_out)

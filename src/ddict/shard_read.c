@@ -62,7 +62,10 @@ static dragon_err_t get_locked(struct shard_view *view, const struct shard_key *
             err = DRAGON_ERR_TOO_BIG;
     }
     bin_unlock(bin);
-    shard_counted(view, err == DRAGON_ERR_NOT_FOUND ? COUNT_MISSED : COUNT_GET);
+    if (err == DRAGON_ERR_NOT_FOUND)
+        shard_refused(view, COUNT_MISSED);
+    else
+        shard_counted(view, COUNT_GET);
     return err;
 }
 
@@ -96,9 +99,11 @@ dragon_err_t shard_get(struct shard_view *view, const struct shard_key *key, voi
             shard_counted(view, COUNT_RETRY);
             continue;
         }
-        shard_counted(view, seen == SEEN ? COUNT_GET : COUNT_MISSED);
-        if (seen == SEEN_NOTHING)
+        if (seen == SEEN_NOTHING) {
+            shard_refused(view, COUNT_MISSED);
             return DRAGON_ERR_NOT_FOUND;
+        }
+        shard_counted(view, COUNT_GET);
         return *bytes_out <= room ? DRAGON_OK : DRAGON_ERR_TOO_BIG;
     }
     return get_pinned(view, key, buffer, room, bytes_out);

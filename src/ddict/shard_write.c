@@ -7,17 +7,11 @@
 
 // ---- entries
 
-static size_t value_offset(size_t key_bytes, size_t value_bytes)
-{
-    size_t align = value_bytes >= ENTRY_LARGE ? ENTRY_ALIGN_LARGE : ENTRY_ALIGN;
-    return (sizeof(struct entry) + key_bytes + align - 1) / align * align;
-}
-
 // Also for who has a bin's lock.
 static dragon_err_t prepare(struct shard_view *view, const struct shard_key *key,
                             size_t value_bytes, struct fresh *fresh_out)
 {
-    size_t value_at = value_offset(key->bytes, value_bytes);
+    size_t value_at = entry_value_at(key->bytes, value_bytes);
     if (key->bytes > SHARD_KEY_MOST || value_bytes > SIZE_MAX / 2)
         return DRAGON_ERR_TOO_BIG;
     uint64_t offset = heap_alloc(&view->heap, value_at + value_bytes, view->slot);
@@ -53,7 +47,7 @@ dragon_err_t shard_prepare(struct shard_view *view, const struct shard_key *key,
     if (err == DRAGON_ERR_FULL && swept(view))
         err = prepare(view, key, value_bytes, fresh_out);
     if (err == DRAGON_ERR_FULL)
-        shard_counted(view, COUNT_FULL);
+        shard_refused(view, COUNT_FULL);
     return err;
 }
 
@@ -141,7 +135,10 @@ dragon_err_t shard_store(struct shard_view *view, const struct shard_key *key, s
         end(&change, stale);
     }
     shard_abandon(view, fresh);
-    shard_counted(view, err == DRAGON_ERR_FULL ? COUNT_FULL : COUNT_PUT);
+    if (err == DRAGON_ERR_FULL)
+        shard_refused(view, COUNT_FULL);
+    else
+        shard_counted(view, COUNT_PUT);
     if (err == DRAGON_OK)
         shard_changed(view, key->hash);
     return err;

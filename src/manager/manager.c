@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// It waits for the root to change or to end, for ever, and whatever the network brings is done in between.
+// It waits for the root to change or to end, for ever. Whatever the network brings is done in between, and what the dead have left
+// is given back: after a death every bell is rung, ours too.
 #include "config.h"
 
 #include "manager/manager.h"
@@ -12,14 +13,16 @@
 #include <dragon/dict.h>
 
 enum {
-    SWEEP_MS = 10000, // for what the dead have left
-    AGAIN_MS = 100,   // when the node of the root did not answer
+    LOOK_MS = 10000, // for what somebody could not do who found a bin locked
+    AGAIN_MS = 100,  // when the node of the root did not answer
 };
 
 struct manager {
     struct handle root;
     struct dict_part part;
-    struct serve *serve; // borrowed; NULL: other nodes are not served
+    struct serve *serve;          // borrowed; NULL: other nodes are not served
+    void (*next_turn)(void *arg); // of serving
+    void *next_arg;
 };
 
 static dragon_err_t make_shard(struct manager *manager, dragon_runtime_t *runtime,
@@ -67,6 +70,37 @@ static dragon_err_t serve(struct manager *manager, dragon_error_t *error)
                : err_set(error, err, "other nodes cannot be served: %s", dragon_err_text(err));
 }
 
+// ---- what the dead have left
+
+static void on_turn(void *arg)
+{
+    struct manager *manager = arg;
+    if (manager->next_turn)
+        manager->next_turn(manager->next_arg);
+    if (atomic_load_explicit(&manager->part.view.shard->pins_left, memory_order_relaxed))
+        pins_sweep(&manager->part.view);
+}
+
+static void sweep_start(struct manager *manager)
+{
+    struct waiter *waiter = &manager->root.shared->waiter;
+    manager->next_turn = waiter->on_turn;
+    manager->next_arg = waiter->arg;
+    waiter->on_turn = on_turn;
+    waiter->arg = manager;
+}
+
+static void sweep_stop(struct manager *manager)
+{
+    struct waiter *waiter = &manager->root.shared->waiter;
+    if (waiter->arg != manager)
+        return;
+    waiter->on_turn = manager->next_turn;
+    waiter->arg = manager->next_arg;
+}
+
+// ---- life cycle
+
 dragon_err_t manager_create(dragon_runtime_t *runtime, const struct manager_options *options,
                             struct manager **manager_out, dragon_error_t *error)
 {
@@ -83,6 +117,7 @@ dragon_err_t manager_create(dragon_runtime_t *runtime, const struct manager_opti
     if (err == DRAGON_OK)
         err = serve(manager, error);
     if (err == DRAGON_OK) {
+        sweep_start(manager);
         err = dict_root_set(&manager->root, DICT_SHARDS + options->number,
                             (int64_t)manager->part.handle.id);
         if (err != DRAGON_OK)
@@ -101,6 +136,7 @@ void manager_destroy(struct manager *manager)
 {
     if (!manager)
         return;
+    sweep_stop(manager);
     if (manager->serve)
         serve_remove(manager->serve, manager->part.handle.id);
     if (manager->part.open)
@@ -128,18 +164,12 @@ static dragon_err_t wait_again(struct manager *manager)
     return err == DRAGON_ERR_TIMEOUT ? DRAGON_OK : err;
 }
 
-static void sweep(struct manager *manager)
-{
-    if (atomic_load(&manager->part.view.shard->pins_left))
-        pins_sweep(&manager->part.view);
-}
-
 dragon_err_t manager_run(struct manager *manager, dragon_error_t *error)
 {
     uint64_t state = DICT_COMING;
     while (state != DICT_FAILED) {
         struct sync_call call = {.op = SYNC_VALUE_CHANGE, .a = DICT_STATE, .b = state};
-        dragon_err_t err = handle_sync(&manager->root, &call, &state, SWEEP_MS);
+        dragon_err_t err = handle_sync(&manager->root, &call, &state, LOOK_MS);
         if (err == DRAGON_ERR_PEER)
             err = wait_again(manager);
         if (err == DRAGON_ERR_CLOSED || err == DRAGON_ERR_PEER)
@@ -147,7 +177,6 @@ dragon_err_t manager_run(struct manager *manager, dragon_error_t *error)
         if (err != DRAGON_OK && err != DRAGON_ERR_TIMEOUT)
             return err_set(error, err, "the dictionary cannot be reached: %s",
                            shared_why(manager->root.shared, err));
-        sweep(manager);
     }
     return DRAGON_OK;
 }

@@ -39,10 +39,12 @@ static bool lay_out(struct heap *heap, void *base, size_t bytes)
     if (pages == 0 || pages >= RUN_NONE)
         return false;
     heap->base = base;
-    heap->words = (_Atomic uint64_t *)(heap->base + sizeof(struct head));
-    heap->blocks = (_Atomic uint16_t *)(heap->words + pages);
     heap->first = first;
     heap->pages = (uint32_t)pages;
+    if (!base)
+        return true;
+    heap->words = (_Atomic uint64_t *)(heap->base + sizeof(struct head));
+    heap->blocks = (_Atomic uint16_t *)(heap->words + pages);
     return true;
 }
 
@@ -72,6 +74,12 @@ size_t heap_bytes_for(size_t block)
     size_t pages = (block + HEAP_PAGE - 1) / HEAP_PAGE;
     size_t words = (sizeof(struct head) + (pages + 1) * PAGE_COST + HEAP_PAGE - 1) / HEAP_PAGE;
     return (words + pages + 1) * HEAP_PAGE;
+}
+
+size_t heap_block_most(size_t bytes)
+{
+    struct heap heap;
+    return lay_out(&heap, NULL, bytes) ? (size_t)heap.pages * HEAP_PAGE : 0;
 }
 
 // ---- small blocks

@@ -58,6 +58,8 @@ bool heap_init(struct heap *heap, void *base, size_t bytes);
 bool heap_attach(struct heap *heap, void *base, size_t bytes);
 // A segment that holds one block of so many bytes is at least so large. 0: no segment can.
 size_t heap_bytes_for(size_t block);
+// The largest block that a heap in so many bytes can ever have.
+size_t heap_block_most(size_t bytes);
 
 // The offset of a block that is the owner's; 0: no room.
 uint64_t heap_alloc(struct heap *heap, size_t bytes, uint32_t owner);

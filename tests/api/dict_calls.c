@@ -374,9 +374,12 @@ static void check_waiting(void)
     tap_check(count >= 2, "there was for some");
     tap_err(dragon_dict_put_wait(bound, K("more"), large, sizeof large, MS), DRAGON_ERR_TIMEOUT,
             "waited for room");
-    static uint8_t enormous[8 << 20];
-    tap_err(dragon_dict_put_wait(bound, K("more"), enormous, sizeof enormous, TAP_WAIT_MS),
+    dragon_dict_stats_t stats = {0};
+    tap_err(dragon_dict_stats(bound, 0, &stats, ms), DRAGON_OK, "its figures");
+    void *enormous = calloc(1, stats.total_bytes);
+    tap_err(dragon_dict_put_wait(bound, K("more"), enormous, stats.total_bytes, TAP_WAIT_MS),
             DRAGON_ERR_FULL, "for which there will never be any");
+    free(enormous);
     tap_err(dragon_dict_erase(bound, K("large 0"), ms), DRAGON_OK, "one erased");
     tap_err(dragon_dict_put_wait(bound, K("more"), large, sizeof large, MS), DRAGON_OK,
             "there is room");

@@ -3,9 +3,7 @@
 // Managers and clients of a dictionary that are killed: `dict_kill`, on all nodes of the runtime, which are of this host.
 // With `missing`: dragon-dict-manager is not there.
 #include "chan.h"
-
-#include <dirent.h>
-#include <fcntl.h>
+#include "managers.h"
 
 static dragon_runtime_t *runtime;
 static dragon_error_t error;
@@ -25,51 +23,6 @@ static dragon_dict_t *make(uint32_t managers)
 }
 
 // ---- processes
-
-static size_t read_all(int pid, const char *what, char *text, size_t room)
-{
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%d/%s", pid, what);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t bytes = fd >= 0 ? read(fd, text, room - 1) : 0;
-    if (fd >= 0)
-        close(fd);
-    text[bytes > 0 ? bytes : 0] = 0;
-    return bytes > 0 ? (size_t)bytes : 0;
-}
-
-static bool is_manager(int pid, const char *descriptor, const char *rank)
-{
-    char words[4096];
-    static char env[1 << 18];
-    size_t bytes = read_all(pid, "cmdline", words, sizeof words);
-    size_t first = strlen(words) + 1;
-    if (bytes <= first || strcmp(words, "dragon-dict-manager") != 0)
-        return false;
-    if (descriptor && strcmp(words + first, descriptor) != 0)
-        return false;
-    bytes = read_all(pid, "environ", env, sizeof env);
-    for (size_t at = 0; rank && at < bytes; at += strlen(env + at) + 1)
-        if (strcmp(env + at, rank) == 0)
-            return true;
-    return !rank;
-}
-
-// 0: there is none.
-static int find_manager(const char *descriptor, const char *rank)
-{
-    DIR *folder = opendir("/proc");
-    struct dirent *entry;
-    int found = 0;
-    while (folder && !found && (entry = readdir(folder))) {
-        int pid = (int)strtol(entry->d_name, NULL, 10);
-        if (pid > 0 && is_manager(pid, descriptor, rank))
-            found = pid;
-    }
-    if (folder)
-        closedir(folder);
-    return found;
-}
 
 static bool managers_end(const char *descriptor)
 {
@@ -301,6 +254,23 @@ static int check_missing(void)
     return tap_finish();
 }
 
+// A dictionary that is left to the runtime.
+static int leave(void)
+{
+    CHAN_DEMAND(dragon_dict_detach(make(MANAGERS)) == DRAGON_OK);
+    dragon_runtime_detach(runtime);
+    return 0;
+}
+
+static int rank(const char *role, const char *what)
+{
+    int code = strcmp(role, "create") == 0 ? create_named(what)
+               : strcmp(role, "lost") == 0 ? wait_lost(what)
+                                           : storm(what);
+    dragon_runtime_detach(runtime);
+    return code;
+}
+
 int main(int argc, char **argv)
 {
     chan_be_empty(argc, argv);
@@ -308,11 +278,9 @@ int main(int argc, char **argv)
     if (argc == 2 && strcmp(argv[1], "missing") == 0)
         return check_missing();
     if (argc == 2 && strcmp(argv[1], "leave") == 0)
-        return make(MANAGERS) == NULL; // it is left to the runtime
-    if (argc == 3 && strcmp(argv[1], "create") == 0)
-        return create_named(argv[2]);
+        return leave();
     if (argc == 3)
-        return strcmp(argv[1], "lost") == 0 ? wait_lost(argv[2]) : storm(argv[2]);
+        return rank(argv[1], argv[2]);
     check_manager_killed();
     check_clients_killed();
     check_killed_coming_up();

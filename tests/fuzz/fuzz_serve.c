@@ -282,6 +282,8 @@ static size_t header_size(uint8_t type)
         return sizeof(struct cu_pair);
     case CU_PAIR_KEY:
         return sizeof(struct cu_pair_key);
+    case CU_PAIRS:
+        return sizeof(struct cu_pairs);
     case CU_TAKE_BACK:
         return sizeof(struct cu_take_back);
     }
@@ -300,7 +302,7 @@ static size_t pair_payload(const uint8_t *header, bool is_here)
 
 static bool has_payload(uint8_t type)
 {
-    return type == CU_SEND || type == CU_PAIR || type == CU_PAIR_KEY;
+    return type == CU_SEND || type == CU_PAIR || type == CU_PAIR_KEY || type == CU_PAIRS;
 }
 
 static void say(struct node *node, uint8_t how)

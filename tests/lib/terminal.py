@@ -6,10 +6,12 @@
 #     type TEXT     type that and the return key
 #     insist TEXT=>ANSWER   type TEXT, again every second until it has printed ANSWER: a shell that has just
 #                   got the terminal back may lose what is typed first
+#     keys TEXT     type that alone
 #     key C         press Ctrl-C
+#     until CMD     wait until this command of the shell succeeds
 #     code N        wait for its end; the exit code is to be N
 # A step that does not come true in time prints what there was on the terminal, and fails.
-import os, pty, select, sys, time
+import os, pty, select, subprocess, sys, time
 
 LIMIT = float(os.environ.get("TERMINAL_LIMIT", "20"))
 
@@ -64,6 +66,13 @@ class Terminal:
                 return
         self.fail("typed %r, and it did not print %r" % (text, answer))
 
+    def until(self, command):
+        deadline = time.monotonic() + LIMIT
+        while subprocess.run(command, shell=True, capture_output=True).returncode != 0:
+            if time.monotonic() > deadline:
+                self.fail("%r did not succeed" % command)
+            self.read(0.05)
+
     def end(self):
         deadline = time.monotonic() + LIMIT
         while time.monotonic() < deadline:
@@ -92,6 +101,10 @@ def main():
             terminal.type(text.encode())
         elif verb == "insist":
             terminal.insist(*text.encode().split(b"=>"))
+        elif verb == "until":
+            terminal.until(text)
+        elif verb == "keys":
+            os.write(terminal.fd, text.encode())
         elif verb == "key":
             os.write(terminal.fd, bytes([ord(text) & 31]))
         elif verb == "code":

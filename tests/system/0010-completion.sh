@@ -3,7 +3,7 @@
 #
 # Completion of bash: what it offers for some beginnings of a line.
 . "$DRAGON_SRCDIR/tests/lib/system.sh"
-plan 34
+plan 38
 
 # offers WORD...: what is offered for the last word of the line, in one line, in alphabetical order.
 offers_for()
@@ -34,7 +34,7 @@ is "reading it prints nothing" "$(bash -c '. "$1"' bash "$file" 2>&1)" ""
 # shellcheck disable=SC1090
 . "$file"
 
-for command in dragon-run dragon-pg dragon-info dragon-bench dragon-chan; do
+for command in dragon-run dragon-pg dragon-info dragon-bench dragon-chan dragon-dict; do
     has_offer "$command --he" --help "$command" --he
     is "$command --no-such" "$(offers_for "$command" --no-such)" ""
 done
@@ -53,6 +53,8 @@ is "dragon-info no" "$(offers_for dragon-info no)" "nodes"
 is "dragon-info --json ru" "$(offers_for dragon-info --json ru)" "runtimes"
 is "dragon-chan s" "$(offers_for dragon-chan s)" "send stat"
 is "dragon-chan recv jobs --l" "$(offers_for dragon-chan recv jobs --l)" "--lines"
+is "dragon-dict c" "$(offers_for dragon-dict c)" "clear contains create"
+is "dragon-dict get results step --w" "$(offers_for dragon-dict get results step --w)" "--wait"
 is "dragon-bench c" "$(offers_for dragon-bench c)" "channel"
 is "options behind the word too" "$(offers_for dragon-info nodes --js)" "--json"
 mkdir directory-of-ours

@@ -111,6 +111,51 @@ Test(serve_pair, strangers)
     down();
 }
 
+// ---- many in one message
+
+static void say_many(uint8_t op, uint32_t count, const struct pair_asked *asked, size_t bytes)
+{
+    static uint8_t data[CHAN_SMALL];
+    struct cu_pairs header = {.handle = 5, .request = 1, .op = op, .count = count};
+    memset(data, 'k', sizeof data);
+    memcpy(data, asked, sizeof *asked);
+    greeted();
+    stranger_say(CU_PAIRS, &header, sizeof header, data, bytes);
+}
+
+Test(serve_pair, strangers_with_many)
+{
+    enum { RECORD = sizeof(struct pair_asked) };
+    struct pair_asked asked = {.key_bytes = 10, .value_bytes = 20};
+    manager_up(&nodes, &manager, 4 << 20);
+    say_many(PAIR_PUT, 1, &asked, RECORD + 29);
+    stranger_cut_off("a record that is too short");
+    say_many(PAIR_PUT, 1, &asked, RECORD + 31);
+    stranger_cut_off("something behind it");
+    say_many(PAIR_PUT, 2, &asked, RECORD + 30);
+    stranger_cut_off("one that is missing");
+    say_many(PAIR_GET, 1, &asked, RECORD + 30);
+    stranger_cut_off("a get with a value");
+    say_many(PAIR_PUT, 1, &asked, 3);
+    stranger_cut_off("no record");
+    say_many(PAIR_PUT, 0, &asked, 0);
+    stranger_cut_off("nothing");
+    say_many(PAIR_PUT, PAIRS_MOST + 1, &asked, CHAN_SMALL);
+    stranger_cut_off("too many");
+    say_many(PAIR_ERASE, 1, &asked, RECORD + 30);
+    stranger_cut_off("another operation");
+    asked.key_bytes = UINT32_MAX;
+    say_many(PAIR_PUT, 1, &asked, RECORD + 30);
+    stranger_cut_off("an enormous key");
+    asked = (struct pair_asked){.key_bytes = 10, .value_bytes = UINT32_MAX};
+    say_many(PAIR_PUT, 1, &asked, RECORD + 30);
+    stranger_cut_off("an enormous value");
+    say_many(PAIR_GET, 1, &asked, RECORD + 10); // any room is fine
+    cr_expect(stranger_turn_until(&stranger.told));
+    stranger_leave();
+    down();
+}
+
 // It leaves in the middle of a key.
 Test(serve_pair, stranger_leaves)
 {

@@ -33,7 +33,7 @@ Test(wire, sizes)
             }
         }
     }
-    // All but CU_OPEN, CU_POLL and CU_PAIR may be all zeros; each has one size.
+    // All but CU_OPEN, CU_POLL, CU_PAIR and CU_PAIRS may be all zeros; each has one size.
     cr_expect_eq(known, 14);
 }
 

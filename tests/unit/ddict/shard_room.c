@@ -142,3 +142,20 @@ Test(shard_room, many_small_values)
     cr_expect_lt(stats.heap.used_bytes * 100, stats.heap.bytes);
     shard_world_destroy(world);
 }
+
+// What is said to fit does, when nothing else is there, and not a byte more.
+Test(shard_room, the_largest_value)
+{
+    const size_t sizes[] = {SHARD_LEAST, 3 << 20, (16 << 20) + 4096};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct shard_world *world = shard_world_create(sizes[i]);
+        size_t most = 0, key_bytes = strlen("large 0");
+        for (size_t step = sizes[i]; step > 0; step /= 2)
+            most += shard_fits(sizes[i], key_bytes, most + step) ? step : 0;
+        cr_expect_gt(most, sizes[i] / 10 * 8);
+        cr_expect(store(world, "large", 0, most), "%zu of %zu", most, sizes[i]);
+        cr_assert_eq(erase_text(world, "large 0"), DRAGON_OK);
+        cr_expect_not(store(world, "large", 0, most + 1));
+        shard_world_destroy(world);
+    }
+}

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# MPI programs that use a dictionary beside their own messages.
+. "$DRAGON_SRCDIR/tests/lib/system.sh"
+. "$DRAGON_SRCDIR/tests/lib/embed.sh"
+embed mpi_dict
