@@ -30,6 +30,8 @@
 
 // In the environment of a worker: the descriptor of the pool's channel. Taken out of it before a task runs.
 #define POOL_WORKER_ENV "DRAGON_POOL_WORKER"
+// The workers that have no functions of their own; found beside dragon-agent.
+#define POOL_WORKER_PROGRAM "dragon-pool-worker"
 
 enum { POOL_VERSION = 1 };
 
