@@ -27,7 +27,7 @@ enum {
     POOL_DEFAULT_MS = 60000,
     POOL_TASK_SMALL = 64,         // bytes kept inside a task
     POOL_LINES = 2048,            // of a worker's standard error are kept
-    POOL_BAD_STARTS = 5,          // in a row, after which a worker is given up
+    POOL_BAD_STARTS = 10,         // in a row, after which a worker is given up
     POOL_AHEAD_TASKS = 256,       // a worker has at most so many tasks,
     POOL_AHEAD_CHUNKS = 8,        // or so many chunks when that is more
     POOL_AHEAD_NS = 2000000,      // and so much work

@@ -8,7 +8,7 @@
 #include <inttypes.h>
 #include <unistd.h>
 
-enum { GRACE_MS = 1000, BACKOFF_MS = 10 };
+enum { GRACE_MS = 1000, BACKOFF_MS = 1 };
 
 dragon_err_t spec_check(const dragon_pool_spec_t *spec, dragon_error_t *error)
 {
