@@ -135,6 +135,7 @@ struct worker {
     bool listed;                  // among them
     bool full;                    // its channel was, or its node's memory
     bool ending;                  // END was sent
+    bool pardoned;                // it is killed for no fault of its tasks
     struct chunk *first, **last;  // what it has
     struct chunk_ahead ahead;
     uint32_t told; // functions below this number

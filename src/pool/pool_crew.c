@@ -166,7 +166,7 @@ static void forget_life(struct worker *worker)
     worker->gone_pid = worker->pid;
     worker->pid = 0;
     worker->life = 0;
-    worker->full = worker->ending = false;
+    worker->full = worker->ending = worker->pardoned = false;
 }
 
 static void on_bad_start(struct dragon_pool *pool, struct worker *worker, const struct end *end)
@@ -187,7 +187,7 @@ static void on_bad_start(struct dragon_pool *pool, struct worker *worker, const 
 static void on_gone(struct dragon_pool *pool, struct worker *worker, const struct end *end)
 {
     bool was_ready = worker->state == WORKER_READY;
-    lose_chunks(pool, worker, end, true);
+    lose_chunks(pool, worker, end, !worker->pardoned);
     forget_life(worker);
     pool->replaced += end->again;
     if (worker->state == WORKER_UNFIT)
@@ -256,6 +256,7 @@ void crew_kill(struct dragon_pool *pool, struct worker *worker, const char *why)
     say_why(worker, why);
     worker->bad_starts += worker->bad_starts == 0;
     enter(pool, worker, WORKER_SETUP);
+    worker->pardoned = true;
     dragon_group_signal(pool->group, (int)worker->rank, SIGKILL);
 }
 

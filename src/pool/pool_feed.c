@@ -113,7 +113,7 @@ static struct task_queue *next_queue(struct dragon_pool *pool, bool from_sources
 
 static uint64_t task_ns(const struct dragon_result *task)
 {
-    return task->function && !task->alone ? task->function->task_ns : 0;
+    return task->function ? task->function->task_ns : 0;
 }
 
 static uint32_t size_for(const struct dragon_pool *pool, const struct worker *worker,
@@ -158,8 +158,7 @@ static struct chunk *collect(struct dragon_pool *pool, struct worker *worker,
             break;
         task = queue->first;
     } while (goes_with(task, first) && chunk->bytes + task->bytes <= POOL_CHUNK_BYTES);
-    chunk->ns = first->alone || !first->function->task_ns ? POOL_AHEAD_NS
-                                                          : first->function->task_ns * chunk->count;
+    chunk->ns = task_ns(first) ? task_ns(first) * chunk->count : POOL_AHEAD_NS;
     pool->waiting -= chunk->count;
     pool->given += chunk->count;
     return chunk;
@@ -369,10 +368,12 @@ static void retry_full(struct dragon_pool *pool)
         }
 }
 
+// Not those that come by this.
 static void fail_waiting(struct dragon_pool *pool, bool from_sources)
 {
     struct task_queue *queue;
-    while ((queue = next_queue(pool, from_sources))) {
+    for (uint64_t left = pool->waiting + 1;
+         left > 0 && (queue = next_queue(pool, from_sources)) != NULL; left--) {
         struct dragon_result *task = queue_take(queue);
         task_give_up(task, pool->why.code, pool->why.text);
     }

@@ -22,7 +22,7 @@ struct map {
 static struct dragon_result *map_make(struct source *source)
 {
     struct map *map = (struct map *)source;
-    if (map->next == map->count)
+    if (map->next == map->count || source->pool->broken)
         return NULL;
     struct dragon_result *task = task_create(source->pool, source->function);
     if (!task)
@@ -85,7 +85,14 @@ static void map_destroy(struct source *source)
 
 static bool map_is_done(void *arg)
 {
-    const struct map *map = arg;
+    struct map *map = arg;
+    struct dragon_pool *pool = map->source.pool;
+    if (pool->broken && map->source.open == 0 && map->next < map->count) { // the rest is not made
+        note_failed(map, map->next, pool->why.code, pool->why.text, strlen(pool->why.text));
+        pool->failed += map->count - map->next;
+        map->done += map->count - map->next;
+        map->next = map->count;
+    }
     return map->done == map->count;
 }
 

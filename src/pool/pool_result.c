@@ -166,15 +166,19 @@ dragon_err_t dragon_result_facts(const dragon_result_t *result, dragon_result_fa
 static void kill_worker(struct dragon_pool *pool, const struct dragon_result *task)
 {
     struct worker *worker = &pool->workers[task->worker];
-    if (task->function) {
-        dragon_group_signal(pool->group, (int)worker->rank, SIGKILL);
+    const struct chunk *chunk = worker->first; // what it runs
+    const struct dragon_result *in = chunk ? chunk->tasks.first : NULL;
+    while (in && in != task)
+        in = in->next;
+    if (!in)
         return;
+    if (task->function) {
+        worker->pardoned = true;
+        dragon_group_signal(pool->group, (int)worker->rank, SIGKILL);
+    } else {
+        struct pool_kill said = {.chunk = chunk->number};
+        dragon_channel_send(worker->channel, &said, sizeof said, POOL_KILL, 0);
     }
-    for (const struct chunk *chunk = worker->first; chunk; chunk = chunk->next)
-        if (chunk->tasks.first == task) {
-            struct pool_kill said = {.chunk = chunk->number};
-            dragon_channel_send(worker->channel, &said, sizeof said, POOL_KILL, 0);
-        }
 }
 
 dragon_err_t dragon_result_cancel(dragon_result_t *result, int kill)

@@ -5,7 +5,7 @@
 
 #include "pool/pool.h"
 
-enum { CHUNK_TASKS_MOST = 1 << 14, OLD_SHARE = 3 };
+enum { CHUNK_TASKS_MOST = 256, OLD_SHARE = 3 };
 
 uint32_t chunk_size(const struct chunk_figures *figures)
 {

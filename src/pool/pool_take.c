@@ -155,8 +155,8 @@ static void on_results(struct dragon_pool *pool, const uint8_t *body, size_t byt
         on_late(pool, &values);
         return;
     }
-    if (said->left != UINT64_MAX && said->left > worker->ahead.tasks)
-        worker->left = said->left - worker->ahead.tasks;
+    if (said->left != UINT64_MAX)
+        worker->left = said->left > worker->ahead.tasks ? said->left - worker->ahead.tasks : 0;
     worker->full = false;
     worker->bad_starts = 0;
     take_chunk(pool, &values, chunk);

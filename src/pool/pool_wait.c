@@ -73,7 +73,7 @@ static bool is_quiet(struct dragon_pool *pool)
 {
     dragon_ready_t ready;
     size_t count;
-    return dragon_channel_set_wait_any(pool->set, &ready, 1, &count, 0) == DRAGON_ERR_AGAIN;
+    return dragon_channel_set_wait_any(pool->set, &ready, 1, &count, 0) != DRAGON_OK;
 }
 
 static void set_timer(struct dragon_pool *pool)
