@@ -219,6 +219,7 @@ void dragon_pool_destroy(dragon_pool_t *pool)
         return;
     stop(pool);
     crew_destroy(pool);
+    mpi_destroy(pool);
     dragon_group_destroy(pool->group);
     pool_wait_fini(pool);
     dragon_channel_set_destroy(pool->set);

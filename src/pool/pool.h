@@ -52,6 +52,7 @@ struct dragon_result {
     struct dragon_pool *pool;   // borrowed
     struct function *function;  // borrowed; NULL: a command
     struct source *source;      // borrowed: the map that it is of; NULL: none
+    struct mpi_task *mpi;       // borrowed: an MPI program that is not done; NULL: it is none
     uint64_t index;             // in it
     uint8_t *data; // what it is about, then what it returned, or the words of its error
     uint64_t bytes;
@@ -175,9 +176,9 @@ struct dragon_pool {
     struct source *sources, **sources_last;
     struct slab *tasks, *chunks; // owned
     uint64_t next_chunk;
-    uint64_t happened;              // counts what came
-    uint64_t open;                  // tasks that are not done, of all kinds
-    struct group_task *group_tasks; // MPI programs, in their order
+    uint64_t happened; // counts what came
+    uint64_t open;     // tasks that are not done, of all kinds
+    struct mpi *mpi;   // owned: MPI programs; NULL: there was none yet
     uint64_t waiting, given, done, failed, canceled, retried, replaced;
     // what comes
     dragon_channel_t *results; // owned
@@ -321,6 +322,17 @@ void lines_read(struct dragon_pool *pool); // what has come from all
 const char *lines_last(const struct worker *worker, size_t most);
 void lines_end(struct worker *worker); // another life begins
 void lines_destroy(struct worker *worker);
+
+// ---- pool_mpi.c
+
+// Takes the command, packed; its ranks and policy are in `command`. NOMEM: the record is gone.
+dragon_err_t mpi_submit(struct dragon_pool *pool, struct dragon_result *task, const void *data,
+                        size_t bytes, const dragon_command_t *command);
+void mpi_turn(struct dragon_pool *pool); // after what the runtime had was taken
+// Before the task is.
+void mpi_cancel(struct dragon_result *task, bool kill);
+void mpi_fail_all(struct dragon_pool *pool, dragon_err_t err, const char *why);
+void mpi_destroy(struct dragon_pool *pool);
 
 // ---- pool_wait.c
 

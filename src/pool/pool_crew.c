@@ -51,6 +51,7 @@ void crew_fail_all(struct dragon_pool *pool, dragon_err_t err, const char *why)
             slab_give(pool->chunks, chunk);
         }
     }
+    mpi_fail_all(pool, pool->why.code, pool->why.text);
 }
 
 static void give_up(struct dragon_pool *pool, struct worker *worker, dragon_err_t err)

@@ -385,6 +385,6 @@ void pool_feed(struct dragon_pool *pool, bool from_sources)
     retry_full(pool);
     while (pool->hungry && (queue = next_queue(pool, from_sources)))
         give(pool, queue, from_sources);
-    if (pool->broken)
+    if (pool->broken && !pool->inside) // a callback that makes tasks would be called by them
         fail_waiting(pool, from_sources);
 }

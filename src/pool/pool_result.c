@@ -188,7 +188,9 @@ dragon_err_t dragon_result_cancel(dragon_result_t *result, int kill)
         return err;
     if (result->state == TASK_DONE)
         return DRAGON_ERR_STATE;
-    if (kill && result->state == TASK_GIVEN)
+    if (result->mpi)
+        mpi_cancel(result, kill);
+    else if (kill && result->state == TASK_GIVEN)
         kill_worker(result->pool, result);
     task_cancel(result);
     return DRAGON_OK;

@@ -27,6 +27,7 @@ static void look_at_runtime(struct dragon_pool *pool)
         return;
     }
     lines_read(pool);
+    mpi_turn(pool);
     if (pool->end_count == 0 && (!pool->group_ended || pool->broken))
         return;
     // All that they said before is in the channel.

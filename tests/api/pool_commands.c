@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// pool_commands THEME: commands as tasks, by workers that have no functions of their own.
+#include "tap.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+
+static dragon_runtime_t *runtime;
+static dragon_pool_t *pool;
+static dragon_error_t error;
+
+static void need(dragon_err_t err, const char *what)
+{
+    if (err == DRAGON_OK)
+        return;
+    printf("Bail out! %s: %s: %s\n", what, dragon_err_name(err), error.text);
+    exit(1);
+}
+
+static void make_pool(uint32_t workers, uint64_t limit_ms)
+{
+    dragon_pool_spec_t spec = DRAGON_POOL_SPEC_INIT;
+    dragon_policy_t *policy;
+    need(dragon_policy_create(&policy), "a policy");
+    dragon_policy_set_map(policy, DRAGON_MAP_CYCLIC);
+    spec.argv = DRAGON_POOL_COMMANDS;
+    spec.workers = workers;
+    spec.policy = policy;
+    spec.task_limit_ms = limit_ms;
+    need(dragon_pool_create(runtime, &spec, &pool, &error), "a pool");
+    dragon_policy_destroy(policy);
+}
+
+static void end_pool(void)
+{
+    dragon_pool_close(pool);
+    tap_err(dragon_pool_join(pool, TAP_WAIT_MS), DRAGON_OK, "the pool ends");
+    dragon_pool_destroy(pool);
+}
+
+static dragon_result_t *give(const dragon_command_t *command)
+{
+    dragon_result_t *result = NULL;
+    need(dragon_pool_run(pool, command, &result), "a command");
+    return result;
+}
+
+static dragon_result_t *give_script(const char *script)
+{
+    char shell[] = "sh", c[] = "-c";
+    dragon_command_t command = DRAGON_COMMAND_INIT;
+    char *text = strdup(script), *argv[] = {shell, c, text, NULL};
+    command.argv = argv;
+    dragon_result_t *result = give(&command);
+    free(text);
+    return result;
+}
+
+static dragon_command_end_t end_of(dragon_result_t *result, const char *what)
+{
+    dragon_command_end_t end;
+    memset(&end, 0, sizeof end);
+    need(dragon_result_wait(result, TAP_WAIT_MS), what);
+    error.text[0] = 0;
+    dragon_err_t err = dragon_result_error(result, &error);
+    if (!tap_check(err == DRAGON_OK, "%s", what))
+        printf("# %s: %s\n", dragon_err_name(err), error.text);
+    else
+        need(dragon_result_command(result, &end), what);
+    return end;
+}
+
+static void check_wrote(const void *data, size_t bytes, const char *wanted, const char *what)
+{
+    char text[4096];
+    snprintf(text, sizeof text, "%.*s", (int)bytes, bytes ? (const char *)data : "");
+    tap_text(text, wanted, what);
+}
+
+static void check_fails(const dragon_command_t *command, dragon_err_t wanted, int code,
+                        const char *words, const char *what)
+{
+    dragon_result_t *result = give(command);
+    dragon_result_facts_t facts = {0};
+    need(dragon_result_wait(result, TAP_WAIT_MS), what);
+    tap_err(dragon_result_error(result, &error), wanted, what);
+    tap_has(error.text, words, "it says why");
+    dragon_result_facts(result, &facts);
+    tap_equal(facts.code, code, "and with a shell's code");
+    dragon_command_end_t end;
+    tap_err(dragon_result_command(result, &end), DRAGON_ERR_STATE, "it has no end");
+    dragon_result_destroy(result);
+}
+
+// ---- plain: what goes in and what comes out
+
+static void check_streams(void)
+{
+    dragon_result_t *result = give_script("echo out; echo err >&2; exit 3");
+    dragon_command_end_t end = end_of(result, "a script");
+    tap_equal(end.exit_code, 3, "its code");
+    tap_equal(end.signal, 0, "no signal");
+    check_wrote(end.output, end.output_bytes, "out\n", "its output");
+    check_wrote(end.error, end.error_bytes, "err\n", "its errors");
+    tap_check(!end.truncated && end.memory_bytes > 0, "its figures");
+    dragon_result_destroy(result);
+    result = give_script("kill -9 $$");
+    end = end_of(result, "a script that is killed");
+    tap_check(end.exit_code == 137 && end.signal == 9, "its signal");
+    dragon_result_destroy(result);
+    result = give_script("while :; do :; done & i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done");
+    end = end_of(result, "a script that leaves something behind");
+    tap_check(end.user_us > 0, "its time");
+    dragon_result_destroy(result);
+}
+
+static void check_input(void)
+{
+    enum { BYTES = 3 << 20 };
+    char cat[] = "cat", head[] = "head", c[] = "-c1";
+    char *argv[] = {cat, NULL}, *few[] = {head, c, NULL};
+    dragon_command_t command = DRAGON_COMMAND_INIT;
+    char *input = malloc(BYTES);
+    for (int i = 0; i < BYTES; i++)
+        input[i] = (char)(i * 31 + i / 251);
+    command.argv = argv;
+    command.input = input;
+    command.input_bytes = BYTES;
+    dragon_result_t *result = give(&command);
+    dragon_command_end_t end = end_of(result, "cat of 3 MiB");
+    tap_check(end.output_bytes == BYTES && memcmp(end.output, input, BYTES) == 0, "comes back");
+    dragon_result_destroy(result);
+    command.argv = few;
+    result = give(&command);
+    end = end_of(result, "one that reads one byte");
+    tap_check(end.exit_code == 0 && end.output_bytes == 1, "is content");
+    dragon_result_destroy(result);
+    free(input);
+    result = give_script("cat");
+    end = end_of(result, "one without input");
+    tap_equal((long)end.output_bytes, 0, "reads nothing");
+    dragon_result_destroy(result);
+}
+
+static void check_surroundings(const char *directory)
+{
+    char shell[] = "sh", c[] = "-c", script[] = "pwd; echo $A $DRAGON_POOL_WORKER; echo oops >&2";
+    char a[] = "A=b", file[] = "both", path[PATH_MAX];
+    char *argv[] = {shell, c, script, NULL}, *env[] = {a, NULL};
+    dragon_command_t command = DRAGON_COMMAND_INIT;
+    command.argv = argv;
+    command.env = env;
+    command.cwd = directory;
+    dragon_result_t *result = give(&command);
+    dragon_command_end_t end = end_of(result, "a directory and a variable");
+    snprintf(path, sizeof path, "%.4000s\nb\n", directory);
+    check_wrote(end.output, end.output_bytes, path, "are there, and it is no worker");
+    dragon_result_destroy(result);
+    command.output = command.error = file;
+    result = give(&command);
+    end = end_of(result, "output to a file");
+    tap_check(end.output_bytes == 0 && end.error_bytes == 0, "does not come with the result");
+    dragon_result_destroy(result);
+    struct stat info;
+    snprintf(path, sizeof path, "%.4000s/both", directory);
+    tap_check(stat(path, &info) == 0 && info.st_size == (long)strlen(directory) + 8,
+              "the file has both streams");
+}
+
+static void check_cannot(const char *directory)
+{
+    char none[] = "no-such-program", file[PATH_MAX], shell[] = "true";
+    char *argv[] = {none, NULL}, *good[] = {shell, NULL};
+    dragon_command_t command = DRAGON_COMMAND_INIT;
+    command.argv = argv;
+    check_fails(&command, DRAGON_ERR_NOT_FOUND, 127, "no-such-program", "no such program");
+    snprintf(file, sizeof file, "%.4000s/plain", directory);
+    close(open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    argv[0] = file;
+    check_fails(&command, DRAGON_ERR_DENIED, 126, "cannot run", "no program");
+    command.argv = good;
+    command.cwd = "/no/such/directory";
+    check_fails(&command, DRAGON_ERR_NOT_FOUND, 125, "/no/such/directory", "no such directory");
+    command.cwd = NULL;
+    command.output = "/no/such/directory/file";
+    check_fails(&command, DRAGON_ERR_NOT_FOUND, 125, "/no/such/directory", "no such file");
+    dragon_result_t *result;
+    argv[0] = NULL;
+    command.argv = argv;
+    tap_err(dragon_pool_run(pool, &command, &result), DRAGON_ERR_INVAL, "no command at all");
+}
+
+static void check_much(void)
+{
+    dragon_result_t *result = give_script("yes 0123456 | head -c 70000000; echo end >&2");
+    dragon_command_end_t end = end_of(result, "70 MB of output");
+    tap_check(end.output_bytes == DRAGON_COMMAND_OUTPUT_MOST && end.truncated, "are cut off");
+    check_wrote(end.error, end.error_bytes, "end\n", "and it ran to its end");
+    dragon_result_destroy(result);
+}
+
+static void check_many(void)
+{
+    enum { MANY = 200 };
+    dragon_result_t *results[MANY];
+    int good = 0;
+    for (int i = 0; i < MANY; i++) {
+        char script[40];
+        snprintf(script, sizeof script, "echo %d; exit %d", i, i % 100);
+        results[i] = give_script(script);
+    }
+    for (int i = 0; i < MANY; i++) {
+        dragon_command_end_t end;
+        dragon_result_wait(results[i], TAP_WAIT_MS);
+        good += dragon_result_command(results[i], &end) == DRAGON_OK && end.exit_code == i % 100 &&
+                atoi((const char *)end.output) == i;
+        dragon_result_destroy(results[i]);
+    }
+    tap_equal(good, MANY, "each of many has its own end");
+}
+
+static void plain(const char *directory)
+{
+    make_pool(2, 0);
+    check_streams();
+    check_input();
+    check_surroundings(directory);
+    check_cannot(directory);
+    check_much();
+    check_many();
+    end_pool();
+}
+
+// ---- limits: what is ended before its time leaves nothing
+
+static void check_gone(const char *directory, const char *name)
+{
+    char path[PATH_MAX], line[32] = "";
+    snprintf(path, sizeof path, "%.4000s/%s", directory, name);
+    FILE *file = fopen(path, "r");
+    int pid = file && fgets(line, sizeof line, file) ? atoi(line) : 0;
+    if (file)
+        fclose(file);
+    long until = tap_now_ms() + TAP_WAIT_MS;
+    while (pid > 0 && kill(pid, 0) == 0 && tap_now_ms() < until)
+        usleep(1000);
+    tap_check(pid > 0 && kill(pid, 0) != 0 && errno == ESRCH, "%s is gone", name);
+}
+
+static void wait_file(const char *directory, const char *name)
+{
+    char path[PATH_MAX];
+    struct stat info;
+    snprintf(path, sizeof path, "%.4000s/%s", directory, name);
+    long until = tap_now_ms() + TAP_WAIT_MS;
+    while ((stat(path, &info) != 0 || info.st_size == 0) && tap_now_ms() < until) {
+        dragon_pool_progress(pool, 0);
+        usleep(1000);
+    }
+}
+
+// A command with a child in a session of its own, one with a clean environment below that, and one that ignores TERM.
+static const char tree[] =
+    "setsid sh -c 'sleep 1000 & echo $! >deep; env -i setsid sleep 1000 & echo $! >clean; wait' & "
+    "(trap '' TERM; sleep 1000 & echo $! >deaf; while :; do sleep 1; done) & "
+    "while [ ! -s deep ] || [ ! -s clean ] || [ ! -s deaf ]; do sleep 0.01; done; "
+    "echo $$ >top; wait";
+
+static void forget_tree(const char *directory)
+{
+    static const char *const names[] = {"deep", "clean", "deaf", "top"};
+    char path[PATH_MAX];
+    for (int i = 0; i < 4; i++) {
+        snprintf(path, sizeof path, "%.4000s/%s", directory, names[i]);
+        unlink(path);
+    }
+}
+
+static dragon_result_t *give_tree(const char *directory, uint64_t limit_ms)
+{
+    char shell[] = "sh", c[] = "-c", *script = strdup(tree);
+    char *argv[] = {shell, c, script, NULL};
+    dragon_command_t command = DRAGON_COMMAND_INIT;
+    forget_tree(directory);
+    command.argv = argv;
+    command.cwd = directory;
+    command.limit_ms = limit_ms;
+    dragon_result_t *result = give(&command);
+    free(script);
+    return result;
+}
+
+static void check_tree_gone(const char *directory)
+{
+    check_gone(directory, "top");
+    check_gone(directory, "deep");
+    check_gone(directory, "clean");
+    check_gone(directory, "deaf");
+}
+
+static void check_killed_worker(const char *directory)
+{
+    dragon_result_t *result = give_tree(directory, 0);
+    wait_file(directory, "top");
+    char path[PATH_MAX + 80], line[512];
+    snprintf(path, sizeof path, "kill -9 $(ps -o ppid= -p $(cat %.4000s/top))", directory);
+    tap_equal(system(path), 0, "the worker of a command is killed");
+    (void)line;
+    tap_err(dragon_result_wait(result, TAP_WAIT_MS), DRAGON_OK, "its command is done with");
+    tap_err(dragon_result_error(result, &error), DRAGON_ERR_PEER, "it was not tried again");
+    check_tree_gone(directory);
+    dragon_result_destroy(result);
+    dragon_result_t *after = give_script("echo $$");
+    tap_equal(end_of(after, "another worker is there").exit_code, 0, "and works");
+    dragon_result_destroy(after);
+}
+
+static void limits(const char *directory)
+{
+    dragon_pool_spec_t spec = DRAGON_POOL_SPEC_INIT;
+    dragon_policy_t *policy;
+    need(dragon_policy_create(&policy), "a policy");
+    spec.argv = DRAGON_POOL_COMMANDS;
+    spec.workers = 1;
+    spec.policy = policy;
+    spec.retries = 0;
+    need(dragon_pool_create(runtime, &spec, &pool, &error), "a pool");
+    dragon_result_t *result = give_tree(directory, 1500);
+    need(dragon_result_wait(result, TAP_WAIT_MS), "a limit");
+    tap_err(dragon_result_error(result, &error), DRAGON_ERR_TIMEOUT, "a limit");
+    tap_has(error.text, "1500 ms", "it is in the words");
+    check_tree_gone(directory);
+    dragon_result_destroy(result);
+
+    result = give_tree(directory, 0);
+    wait_file(directory, "top");
+    tap_err(dragon_result_cancel(result, true), DRAGON_OK, "a command is killed");
+    tap_err(dragon_result_error(result, &error), DRAGON_ERR_CANCELED, "it was canceled");
+    check_tree_gone(directory);
+    dragon_result_destroy(result);
+
+    result = give_script("echo $$");
+    dragon_command_end_t end = end_of(result, "the same worker");
+    tap_check(end.exit_code == 0, "goes on");
+    dragon_result_destroy(result);
+    dragon_pool_stats_t stats;
+    dragon_pool_stats(pool, &stats);
+    tap_equal((long)stats.replaced, 0, "it was not replaced");
+
+    check_killed_worker(directory);
+    result = give_tree(directory, 0);
+    wait_file(directory, "top");
+    tap_err(dragon_pool_terminate(pool), DRAGON_OK, "the pool is terminated");
+    dragon_result_destroy(result);
+    check_tree_gone(directory);
+    dragon_pool_destroy(pool);
+    dragon_policy_destroy(policy);
+}
+
+int main(int argc, char **argv)
+{
+    runtime = tap_attach();
+    char *directory = realpath(".", NULL);
+    const char *theme = argc > 1 ? argv[1] : "";
+    if (strcmp(theme, "plain") == 0)
+        plain(directory);
+    else if (strcmp(theme, "limits") == 0)
+        limits(directory);
+    free(directory);
+    dragon_runtime_detach(runtime);
+    return tap_finish();
+}
