@@ -101,7 +101,8 @@ static struct dragon_pool *make(dragon_runtime_t *runtime, const dragon_pool_spe
     queue_init(&pool->fresh);
     pool->tasks = slab_create(sizeof(struct dragon_result));
     pool->chunks = slab_create(sizeof(struct chunk));
-    if (pool->tasks && pool->chunks && keep_spec(pool, spec))
+    pool->message = malloc(POOL_MESSAGE_BYTES);
+    if (pool->tasks && pool->chunks && pool->message && keep_spec(pool, spec))
         return pool;
     dragon_pool_destroy(pool);
     return NULL;
@@ -181,7 +182,8 @@ dragon_err_t dragon_pool_join(dragon_pool_t *pool, int timeout_ms)
     if (err != DRAGON_OK)
         return err;
     begin_end(pool);
-    return pool_wait(pool, is_ended, pool, timeout_ms > 0 ? time_left_ms(deadline_ms) : timeout_ms);
+    err = pool_wait(pool, is_ended, pool, timeout_ms > 0 ? time_left_ms(deadline_ms) : timeout_ms);
+    return err == DRAGON_ERR_AGAIN && timeout_ms > 0 ? DRAGON_ERR_TIMEOUT : err;
 }
 
 dragon_err_t dragon_pool_terminate(dragon_pool_t *pool)

@@ -25,15 +25,16 @@
 enum {
     POOL_RESULTS_CAPACITY = 512, // messages
     POOL_DEFAULT_MS = 60000,
-    POOL_TASK_SMALL = 64,         // bytes kept inside a task
-    POOL_LINES = 2048,            // of a worker's standard error are kept
-    POOL_BAD_STARTS = 10,         // in a row, after which a worker is given up
-    POOL_AHEAD_TASKS = 256,       // a worker has at most so many tasks,
-    POOL_AHEAD_CHUNKS = 8,        // or so many chunks when that is more
-    POOL_AHEAD_NS = 2000000,      // and so much work
-    POOL_AHEAD_BYTES = 1 << 20,   // and so much data
-    POOL_CHUNK_NS = 350000,       // a chunk takes about so long
-    POOL_CHUNK_BYTES = 256 << 10, // and has so much data, unless one task has more
+    POOL_MESSAGE_BYTES = 64 << 10, // larger ones are not copied
+    POOL_TASK_SMALL = 64,          // bytes kept inside a task
+    POOL_LINES = 2048,             // of a worker's standard error are kept
+    POOL_BAD_STARTS = 10,          // in a row, after which a worker is given up
+    POOL_AHEAD_TASKS = 256,        // a worker has at most so many tasks,
+    POOL_AHEAD_CHUNKS = 8,         // or so many chunks when that is more
+    POOL_AHEAD_NS = 2000000,       // and so much work
+    POOL_AHEAD_BYTES = 1 << 20,    // and so much data
+    POOL_CHUNK_NS = 350000,        // a chunk takes about so long
+    POOL_CHUNK_BYTES = 256 << 10,  // and has so much data, unless one task has more
     POOL_CHUNK_SHARE = 4, // of what is left a chunk is at most so small a part for each worker
 };
 
@@ -184,9 +185,8 @@ struct dragon_pool {
     dragon_channel_t *results; // owned
     dragon_channel_set_t *set; // owned
     int epoll, timer;
-    uint8_t *message; // owned: for what is received and what is sent
-    size_t message_room;
-    uint8_t *out; // owned
+    uint8_t *message; // owned: what is received, up to POOL_MESSAGE_BYTES
+    uint8_t *out;     // owned: what is sent
     size_t out_room;
     uint64_t looked_ns;                // at the runtime, lately
     uint64_t retry_ns;                 // when full workers are tried again; 0: none

@@ -306,6 +306,16 @@ static void begin_life(struct dragon_pool *pool, struct worker *worker,
         crew_end(pool, worker);
 }
 
+// How the present life ended, if that is known already.
+static struct end find_end(struct dragon_pool *pool, const struct worker *worker)
+{
+    dragon_runtime_progress(pool->runtime, 0); // which notes ends
+    for (uint32_t i = 0; i < pool->end_count; i++)
+        if (pool->ends[i].rank == worker->rank && pool->ends[i].pid == worker->pid)
+            return pool->ends[i];
+    return (struct end){.rank = worker->rank, .pid = worker->pid, .code = -1, .again = true};
+}
+
 void crew_on_hello(struct dragon_pool *pool, const uint8_t *body, size_t bytes)
 {
     const struct pool_hello *hello = (const struct pool_hello *)body;
@@ -324,9 +334,9 @@ void crew_on_hello(struct dragon_pool *pool, const uint8_t *body, size_t bytes)
         forget_life(worker);
         worker->gone_pid = 0;
         pool->replaced++;
-    } else if (worker->pid) { // its end is still to be told
-        on_gone(pool, worker,
-                &(struct end){.pid = worker->pid, .code = -1, .again = true, .rank = worker->rank});
+    } else if (worker->pid) { // its end comes behind this
+        struct end end = find_end(pool, worker);
+        on_gone(pool, worker, &end);
     }
     begin_life(pool, worker, hello, text);
     free(text);

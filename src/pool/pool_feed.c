@@ -8,7 +8,7 @@
 
 #include "pool/pool.h"
 
-enum { RETRY_NS = 1000000, OUT_LEAST = 64 << 10 };
+enum { RETRY_NS = 1000000, OUT_LEAST = 64 << 10, LARGE = 64 << 10 };
 
 // ---- who wants tasks
 
@@ -189,19 +189,20 @@ uint8_t *pool_out(struct dragon_pool *pool, size_t bytes)
     return more;
 }
 
-// The whole message, in pool->out. 0: out of memory.
-static size_t compose(struct dragon_pool *pool, const struct chunk *chunk)
+static size_t message_bytes(const struct chunk *chunk)
 {
-    size_t head = sizeof(struct pool_chunk) + chunk->count * sizeof(struct pool_item);
-    size_t bytes = pool_aligned(head);
+    size_t bytes =
+        pool_aligned(sizeof(struct pool_chunk) + chunk->count * sizeof(struct pool_item));
     for (const struct dragon_result *task = chunk->tasks.first; task; task = task->next)
         bytes += pool_aligned(task->bytes);
-    uint8_t *out = pool_out(pool, bytes);
-    if (!out)
-        return 0;
+    return bytes;
+}
+
+static void compose(const struct chunk *chunk, uint8_t *out)
+{
     struct pool_chunk *said = (struct pool_chunk *)out;
     struct pool_item *item = (struct pool_item *)(said + 1);
-    uint8_t *at = out + pool_aligned(head);
+    uint8_t *at = out + pool_aligned(sizeof *said + chunk->count * sizeof *item);
     *said = (struct pool_chunk){.chunk = chunk->number,
                                 .function = chunk->function ? chunk->function->number
                                                             : POOL_FUNCTION_COMMAND,
@@ -210,10 +211,38 @@ static size_t compose(struct dragon_pool *pool, const struct chunk *chunk)
                                 .attempt = chunk->tasks.first->lost};
     for (const struct dragon_result *task = chunk->tasks.first; task; task = task->next) {
         (item++)->bytes = task->bytes;
-        memcpy(at, task->data, task->bytes);
+        if (task->bytes)
+            memcpy(at, task->data, task->bytes);
         at += pool_aligned(task->bytes);
     }
-    return bytes;
+}
+
+// A large one is written where the worker will read it.
+static dragon_err_t send_large(struct dragon_pool *pool, struct worker *worker,
+                               const struct chunk *chunk, size_t bytes)
+{
+    void *block;
+    dragon_err_t err = dragon_memory_alloc(pool->runtime, bytes, &block, NULL);
+    if (err != DRAGON_OK)
+        return err;
+    compose(chunk, block);
+    err = dragon_channel_send_memory(worker->channel, block, bytes, POOL_CHUNK, 0);
+    if (err != DRAGON_OK)
+        dragon_memory_free(pool->runtime, block);
+    return err;
+}
+
+static dragon_err_t send_chunk(struct dragon_pool *pool, struct worker *worker,
+                               const struct chunk *chunk)
+{
+    size_t bytes = message_bytes(chunk);
+    if (bytes > LARGE)
+        return send_large(pool, worker, chunk, bytes);
+    uint8_t *out = pool_out(pool, bytes);
+    if (!out)
+        return DRAGON_ERR_NOMEM;
+    compose(chunk, out);
+    return dragon_channel_send(worker->channel, out, bytes, POOL_CHUNK, 0);
 }
 
 static dragon_err_t tell_function(struct worker *worker, const struct function *function)
@@ -344,11 +373,8 @@ static void give(struct dragon_pool *pool, struct task_queue *queue, bool from_s
         leave_alone(pool, worker);
         return;
     }
-    size_t bytes = err == DRAGON_OK ? compose(pool, chunk) : 0;
-    if (bytes)
-        err = dragon_channel_send(worker->channel, pool->out, bytes, POOL_CHUNK, 0);
-    else if (err == DRAGON_OK)
-        err = DRAGON_ERR_NOMEM;
+    if (err == DRAGON_OK)
+        err = send_chunk(pool, worker, chunk);
     if (err == DRAGON_OK)
         hand_over(pool, worker, chunk);
     else

@@ -6,7 +6,7 @@
 
 #include "pool/pool.h"
 
-enum { MESSAGE_LEAST = 64 << 10, MESSAGE_KEPT = 4 << 20, WORDS_MOST = 400 };
+enum { WORDS_MOST = 400 };
 
 // ---- results
 
@@ -165,43 +165,48 @@ static void on_results(struct dragon_pool *pool, const uint8_t *body, size_t byt
 
 // ---- messages
 
-static void on_message(struct dragon_pool *pool, const dragon_message_t *message)
+static void on_message(struct dragon_pool *pool, const dragon_message_t *message,
+                       const uint8_t *body)
 {
     pool->happened++;
     if (message->tag == POOL_RESULTS)
-        on_results(pool, pool->message, message->bytes);
+        on_results(pool, body, message->bytes);
     else if (message->tag == POOL_HELLO)
-        crew_on_hello(pool, pool->message, message->bytes);
+        crew_on_hello(pool, body, message->bytes);
     else if (message->tag == POOL_READY)
-        crew_on_ready(pool, pool->message, message->bytes);
+        crew_on_ready(pool, body, message->bytes);
 }
 
-static bool set_room(struct dragon_pool *pool, size_t bytes)
+// Where it is, if the node has memory for that.
+static dragon_err_t take_large(struct dragon_pool *pool, size_t bytes)
 {
-    uint8_t *other = realloc(pool->message, bytes);
-    if (!other)
-        return false;
-    pool->message = other;
-    pool->message_room = bytes;
-    return true;
+    dragon_message_t message;
+    void *block;
+    dragon_err_t err = dragon_channel_receive_memory(pool->results, &block, &message, 0);
+    if (err == DRAGON_OK) {
+        on_message(pool, &message, block);
+        dragon_memory_free(pool->runtime, block);
+    }
+    if (err != DRAGON_ERR_FULL)
+        return err;
+    uint8_t *body = malloc(bytes);
+    if (!body)
+        return DRAGON_ERR_NOMEM;
+    err = dragon_channel_receive(pool->results, body, bytes, &message, 0);
+    if (err == DRAGON_OK)
+        on_message(pool, &message, body);
+    free(body);
+    return err;
 }
 
 dragon_err_t pool_take(struct dragon_pool *pool, int timeout_ms)
 {
     dragon_message_t message;
-    if (!pool->message && !set_room(pool, MESSAGE_LEAST))
-        return DRAGON_ERR_NOMEM;
-    dragon_err_t err = dragon_channel_receive(pool->results, pool->message, pool->message_room,
+    dragon_err_t err = dragon_channel_receive(pool->results, pool->message, POOL_MESSAGE_BYTES,
                                               &message, timeout_ms);
-    if (err == DRAGON_ERR_TOO_BIG) {
-        if (!set_room(pool, message.bytes))
-            return DRAGON_ERR_NOMEM;
-        err = dragon_channel_receive(pool->results, pool->message, pool->message_room, &message, 0);
-    }
-    if (err != DRAGON_OK)
-        return err;
-    on_message(pool, &message);
-    if (pool->message_room > MESSAGE_KEPT)
-        set_room(pool, MESSAGE_LEAST);
-    return DRAGON_OK;
+    if (err == DRAGON_ERR_TOO_BIG)
+        return take_large(pool, message.bytes);
+    if (err == DRAGON_OK)
+        on_message(pool, &message, pool->message);
+    return err;
 }
