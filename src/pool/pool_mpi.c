@@ -21,6 +21,7 @@ enum {
     EXIT_NOT_FOUND = 127,
     EXIT_LIMIT = 124,
     SIGNALED = 128,
+    LOOK_MS = 1000, // what came while another group was read is not told by any descriptor
 };
 #define WAIT_MS ((uint64_t)365 * 24 * 3600 * 1000) // for room: without limit
 
@@ -46,6 +47,7 @@ struct mpi {
     struct mpi_task *first, **last;           // wait, in their order
     struct mpi_task *running, **running_last; // were submitted
     uint32_t running_count;
+    bool news; // something has come since the latest look
 };
 
 // ---- records
@@ -156,6 +158,7 @@ static void finish_ended(struct mpi_task *mine)
     char words[400];
     snprintf(words, sizeof words, "%s", cause); // the group goes
     mine->task->code = code;
+    mine->task->given = true;
     dragon_err_t err = error_of(mine, code, words);
     if (err == DRAGON_OK)
         finish_well(mine, code, strstr(words, "was killed by signal") != NULL);
@@ -198,6 +201,7 @@ static void on_event(void *arg, dragon_group_t *group, const dragon_event_t *eve
     if (mine->ended && mine->started)
         mine->task->run_ns = real_ns() - mine->task->started_ns;
     mine->task->pool->happened++;
+    mine->task->pool->mpi->news = true;
 }
 
 static void keep(struct written *written, const uint8_t *data, size_t bytes)
@@ -228,8 +232,10 @@ static bool read_output(struct mpi_task *mine)
     uint8_t data[PIECE];
     dragon_output_t output;
     dragon_err_t err;
-    while ((err = dragon_group_read(mine->group, data, sizeof data, &output, 0)) == DRAGON_OK)
+    while ((err = dragon_group_read(mine->group, data, sizeof data, &output, 0)) == DRAGON_OK) {
         keep(&mine->written[output.stream == DRAGON_STDERR], data, output.bytes);
+        mine->task->pool->mpi->news = true;
+    }
     return mine->ended && err != DRAGON_ERR_TIMEOUT;
 }
 
@@ -369,14 +375,13 @@ dragon_err_t mpi_submit(struct dragon_pool *pool, struct dragon_result *task, co
     *mpi->last = mine;
     mpi->last = &mine->next;
     start_more(pool);
+    pool->looked_ns = 0; // that may have taken what the runtime had
     return DRAGON_OK;
 }
 
-void mpi_turn(struct dragon_pool *pool)
+static void look_at_running(struct mpi *mpi)
 {
-    struct mpi *mpi = pool->mpi;
-    if (!mpi)
-        return;
+    mpi->news = false;
     for (struct mpi_task **at = &mpi->running, *mine; (mine = *at);) {
         if (!read_output(mine)) {
             at = &mine->next;
@@ -389,7 +394,24 @@ void mpi_turn(struct dragon_pool *pool)
         finish_ended(mine);
         at = &mpi->running; // its callback may have changed the list
     }
-    start_more(pool);
+}
+
+void mpi_turn(struct dragon_pool *pool)
+{
+    if (!pool->mpi)
+        return;
+    do {
+        look_at_running(pool->mpi);
+        start_more(pool);
+    } while (pool->mpi->news);
+}
+
+int mpi_wait_ms(const struct dragon_pool *pool)
+{
+    const struct mpi *mpi = pool->mpi;
+    if (!mpi || mpi->running_count == 0)
+        return -1;
+    return mpi->news ? 0 : LOOK_MS;
 }
 
 void mpi_cancel(struct dragon_result *task, bool kill)

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // pool_commands THEME: commands as tasks, by workers that have no functions of their own.
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include "tap.h"
 
 #include <fcntl.h>
@@ -359,6 +362,144 @@ static void limits(const char *directory)
     dragon_policy_destroy(policy);
 }
 
+// ---- MPI programs. The runtime has eight cores, which it believes in; workers use none of them.
+
+static dragon_result_t *give_mpi(const char *script, uint32_t ranks, uint64_t limit_ms,
+                                 const char *input)
+{
+    char shell[] = "sh", c[] = "-c", *text = strdup(script);
+    char *argv[] = {shell, c, text, NULL};
+    dragon_command_t command = DRAGON_COMMAND_INIT;
+    command.argv = argv;
+    command.mpi_ranks = ranks;
+    command.limit_ms = limit_ms;
+    command.input = input;
+    command.input_bytes = input ? strlen(input) : 0;
+    dragon_result_t *result = give(&command);
+    free(text);
+    return result;
+}
+
+// How many of the ranks were there at once, by what they have written.
+static int most_at_once(const char *path)
+{
+    char line[32];
+    int now = 0, most = 0;
+    FILE *file = fopen(path, "r");
+    while (file && fgets(line, sizeof line, file)) {
+        now += line[0] == '+' ? 1 : -1;
+        most = now > most ? now : most;
+    }
+    if (file)
+        fclose(file);
+    return most;
+}
+
+// Programs of three ranks on eight cores: two at once. The first two wait for each other.
+static void check_cores(const char *const *programs, int count)
+{
+    enum { PROGRAMS = 5, RANKS = 3, CORES = 8 };
+    dragon_result_t *results[PROGRAMS];
+    char script[PATH_MAX];
+    unlink("log");
+    for (int i = 0; i < PROGRAMS; i++) {
+        snprintf(script, sizeof script,
+                 "echo +%d >>log; n=0; while [ $(grep -c + log) -lt 6 ] && [ $n -lt 3000 ]; do "
+                 "sleep 0.01; n=$((n + 1)); done; %.3000s all; code=$?; echo -%d >>log; exit $code",
+                 i, programs[i % count], i);
+        results[i] = give_mpi(script, RANKS, 0, NULL);
+    }
+    int good = 0, in_order = 1;
+    uint64_t latest = 0;
+    for (int i = 0; i < PROGRAMS; i++) {
+        dragon_command_end_t end = end_of(results[i], "an MPI program");
+        dragon_result_facts_t facts = {0};
+        dragon_result_facts(results[i], &facts);
+        in_order &= facts.started_ns >= latest;
+        latest = facts.started_ns;
+        good += end.exit_code == 0 && end.output_bytes > 0;
+        if (end.exit_code || !end.output_bytes)
+            printf("# code %d, output %.*s, errors %.*s\n", end.exit_code, (int)end.output_bytes,
+                   (const char *)end.output, (int)end.error_bytes, (const char *)end.error);
+        dragon_result_destroy(results[i]);
+    }
+    tap_equal(good, PROGRAMS, "all have done well, with output");
+    int most = most_at_once("log");
+    // Cores of ranks that have ended are free.
+    if (!tap_check(most >= 2 * RANKS && most <= CORES, "two at once, and no more"))
+        printf("# %d ranks\n", most);
+    tap_check(in_order, "in their order");
+}
+
+static void check_mpi_ends(const char *program)
+{
+    char script[PATH_MAX], none[] = "no-such-program", *argv[] = {none, NULL};
+    snprintf(script, sizeof script, "cat; exec %.3000s hello", program);
+    dragon_result_t *result = give_mpi(script, 2, 0, "some input\n");
+    dragon_command_end_t end = end_of(result, "input");
+    tap_check(end.output_bytes > 11 && memmem(end.output, end.output_bytes, "some input\n", 11),
+              "goes to its first rank");
+    dragon_result_destroy(result);
+    snprintf(script, sizeof script, "exec %.3000s exit 1 7", program);
+    result = give_mpi(script, 2, 0, NULL);
+    tap_equal(end_of(result, "one that exits with 7").exit_code, 7, "its code");
+    dragon_result_destroy(result);
+    result = give_mpi("kill -9 $$", 1, 0, NULL);
+    end = end_of(result, "one that is killed");
+    tap_check(end.exit_code == 137 && end.signal == 9, "its signal");
+    dragon_result_destroy(result);
+    result = give_mpi("sleep 1000", 1, 500, NULL);
+    need(dragon_result_wait(result, TAP_WAIT_MS), "a limit");
+    tap_err(dragon_result_error(result, &error), DRAGON_ERR_TIMEOUT, "a limit");
+    dragon_result_destroy(result);
+    dragon_command_t command = DRAGON_COMMAND_INIT;
+    command.argv = argv;
+    command.mpi_ranks = 1;
+    check_fails(&command, DRAGON_ERR_NOT_FOUND, 127, "no-such-program", "no such MPI program");
+    command.mpi_ranks = 9;
+    argv[0] = strdup("true");
+    check_fails(&command, DRAGON_ERR_LAUNCH, 125, "", "more ranks than cores");
+    free(argv[0]);
+}
+
+static void check_mpi_cancel(const char *directory)
+{
+    unlink("up");
+    dragon_result_t *first = give_mpi("echo $$ >up; sleep 1000", 7, 0, NULL);
+    dragon_result_t *second = give_mpi("echo $$ >second; sleep 1000", 7, 0, NULL);
+    wait_file(directory, "up");
+    tap_err(dragon_result_cancel(second, false), DRAGON_OK, "one that waits for cores is canceled");
+    tap_err(dragon_result_cancel(first, true), DRAGON_OK, "one that runs is killed");
+    tap_err(dragon_result_error(first, &error), DRAGON_ERR_CANCELED, "it was canceled");
+    check_gone(directory, "up");
+    dragon_result_destroy(first);
+    dragon_result_destroy(second);
+    first = give_mpi("echo $$ >third; sleep 1000", 1, 0, NULL);
+    wait_file(directory, "third");
+    tap_check(access("second", F_OK) != 0, "the canceled one did not run");
+    tap_err(dragon_pool_terminate(pool), DRAGON_OK, "the pool is terminated");
+    tap_err(dragon_result_error(first, &error), DRAGON_ERR_CANCELED, "what ran is canceled");
+    check_gone(directory, "third");
+    dragon_result_destroy(first);
+}
+
+static void mpi(const char *directory, const char *const *programs, int count)
+{
+    dragon_pool_spec_t spec = DRAGON_POOL_SPEC_INIT;
+    dragon_policy_t *policy;
+    need(dragon_policy_create(&policy), "a policy");
+    spec.argv = DRAGON_POOL_COMMANDS;
+    spec.workers = 1;
+    spec.policy = policy;
+    need(dragon_pool_create(runtime, &spec, &pool, &error), "a pool");
+    dragon_policy_destroy(policy);
+    check_cores(programs, count);
+    for (int i = 0; i < count; i++)
+        check_mpi_ends(programs[i]);
+    check_mpi_cancel(directory);
+    dragon_pool_destroy(pool);
+}
+
 int main(int argc, char **argv)
 {
     runtime = tap_attach();
@@ -368,6 +509,8 @@ int main(int argc, char **argv)
         plain(directory);
     else if (strcmp(theme, "limits") == 0)
         limits(directory);
+    else if (strcmp(theme, "mpi") == 0 && argc > 2)
+        mpi(directory, (const char *const *)argv + 2, argc - 2);
     free(directory);
     dragon_runtime_detach(runtime);
     return tap_finish();
