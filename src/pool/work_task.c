@@ -80,7 +80,8 @@ dragon_err_t dragon_task_return(dragon_task_t *task, const void *data, size_t by
     return DRAGON_OK;
 }
 
-static void write_words(dragon_task_t *task, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void write_words(dragon_task_t *task,
+                                                              const char *format, va_list args)
 {
     char text[WORDS_ROOM];
     vsnprintf(text, sizeof text, format, args);
