@@ -247,8 +247,10 @@ static void check_gone(const char *directory, const char *name)
     if (file)
         fclose(file);
     long until = tap_now_ms() + TAP_WAIT_MS;
-    while (pid > 0 && kill(pid, 0) == 0 && tap_now_ms() < until)
+    while (pid > 0 && kill(pid, 0) == 0 && tap_now_ms() < until) {
+        dragon_pool_progress(pool, 0);
         usleep(1000);
+    }
     tap_check(pid > 0 && kill(pid, 0) != 0 && errno == ESRCH, "%s is gone", name);
 }
 
