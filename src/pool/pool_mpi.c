@@ -105,6 +105,7 @@ static void end_words(const struct mpi_task *mine, dragon_err_t err, const char 
 static void finish(struct mpi_task *mine, dragon_err_t err, const void *value, size_t bytes)
 {
     struct dragon_result *task = mine->task;
+    task->pool->happened++;
     task->queued = false;
     task->mpi = NULL;
     if (err != DRAGON_OK)

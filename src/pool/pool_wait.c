@@ -99,12 +99,13 @@ static void sleep_long(struct dragon_pool *pool, int left_ms)
 static void sleep_for(struct dragon_pool *pool, int left_ms)
 {
     if (pool->given > 0) {
+        uint64_t happened = pool->happened;
         dragon_err_t err = pool_take(pool, least(left_ms, MOMENT_MS));
         if (err == DRAGON_OK)
             return;
         look_at_runtime(pool);
         left_ms = left_ms > MOMENT_MS ? left_ms - MOMENT_MS : left_ms < 0 ? left_ms : 0;
-        if (pool->retry_ns || pool->end_count)
+        if (pool->retry_ns || pool->end_count || pool->happened != happened)
             return;
     }
     sleep_long(pool, left_ms);

@@ -247,8 +247,10 @@ static void check_gone(const char *directory, const char *name)
     if (file)
         fclose(file);
     long until = tap_now_ms() + TAP_WAIT_MS;
-    while (pid > 0 && kill(pid, 0) == 0 && tap_now_ms() < until)
+    while (pid > 0 && kill(pid, 0) == 0 && tap_now_ms() < until) {
+        dragon_pool_progress(pool, 0);
         usleep(1000);
+    }
     tap_check(pid > 0 && kill(pid, 0) != 0 && errno == ESRCH, "%s is gone", name);
 }
 
@@ -500,6 +502,45 @@ static void mpi(const char *directory, const char *const *programs, int count)
     dragon_pool_destroy(pool);
 }
 
+// ---- functions of a shared object, in workers that have none
+
+static void plugin(const char *path)
+{
+    enum { COUNT = 1000 };
+    char name[PATH_MAX], text[PATH_MAX];
+    long items[COUNT], results[COUNT];
+    int good = 0;
+    make_pool(2, 0);
+    for (int i = 0; i < COUNT; i++)
+        items[i] = i;
+    snprintf(name, sizeof name, "%.4000s:twice", path);
+    tap_err(dragon_pool_map(pool, name, items, sizeof *items, COUNT, results, sizeof *results,
+                            TAP_WAIT_MS, &error),
+            DRAGON_OK, "a map of a function of a shared object");
+    for (int i = 0; i < COUNT; i++)
+        good += results[i] == 2L * i;
+    tap_equal(good, COUNT, "its results");
+    void *value = NULL;
+    size_t bytes = 0;
+    snprintf(name, sizeof name, "%.4000s:place", path);
+    tap_err(dragon_pool_apply(pool, name, NULL, 0, &value, &bytes, TAP_WAIT_MS, &error), DRAGON_OK,
+            "one that uses the worker's runtime");
+    snprintf(text, sizeof text, "%u nodes", dragon_runtime_nodes(runtime));
+    check_wrote(value, bytes, text, "which is this one");
+    free(value);
+    snprintf(name, sizeof name, "%.4000s:nothing", path);
+    tap_err(dragon_pool_apply(pool, name, NULL, 0, NULL, NULL, TAP_WAIT_MS, &error),
+            DRAGON_ERR_NOT_FOUND, "a function that is not there");
+    tap_has(error.text, "undefined symbol: nothing", "in the loader's words");
+    tap_err(dragon_pool_apply(pool, "/no/such.so:x", NULL, 0, NULL, NULL, TAP_WAIT_MS, &error),
+            DRAGON_ERR_NOT_FOUND, "a shared object that is not there");
+    tap_has(error.text, "/no/such.so: cannot open", "in the loader's words");
+    tap_err(dragon_pool_apply(pool, "twice", NULL, 0, NULL, NULL, TAP_WAIT_MS, &error),
+            DRAGON_ERR_NOT_FOUND, "a function of the workers' own");
+    tap_has(error.text, "no function \"twice\"", "which has none");
+    end_pool();
+}
+
 int main(int argc, char **argv)
 {
     runtime = tap_attach();
@@ -511,6 +552,8 @@ int main(int argc, char **argv)
         limits(directory);
     else if (strcmp(theme, "mpi") == 0 && argc > 2)
         mpi(directory, (const char *const *)argv + 2, argc - 2);
+    else if (strcmp(theme, "plugin") == 0 && argc > 2)
+        plugin(argv[2]);
     free(directory);
     dragon_runtime_detach(runtime);
     return tap_finish();
