@@ -342,6 +342,7 @@ void mpi_destroy(struct dragon_pool *pool);
 typedef bool (*pool_ready_fn)(void *arg);
 // TIMEOUT (AGAIN with 0). PEER: the runtime has ended. STATE: inside a callback.
 dragon_err_t pool_wait(struct dragon_pool *pool, pool_ready_fn ready, void *arg, int timeout_ms);
+void pool_wake(struct dragon_pool *pool); // its descriptor becomes readable
 dragon_err_t pool_wait_init(struct dragon_pool *pool, dragon_error_t *error);
 void pool_wait_fini(struct dragon_pool *pool);
 dragon_err_t pool_check(const struct dragon_pool *pool); // INVAL, STATE
