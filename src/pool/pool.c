@@ -39,7 +39,7 @@ static dragon_err_t make_channel(struct dragon_pool *pool, dragon_error_t *error
     dragon_channel_spec_t spec = DRAGON_CHANNEL_SPEC_INIT;
     spec.capacity = POOL_RESULTS_CAPACITY;
     spec.inline_bytes = RESULTS_INLINE;
-    spec.single_receiver = 1;
+    spec.single_receiver = spec.owned = true;
     dragon_err_t err = dragon_channel_create(pool->runtime, &spec, &pool->results, error);
     if (err != DRAGON_OK)
         return err;

@@ -27,7 +27,8 @@ static struct dragon_result *map_make(struct source *source)
     struct dragon_result *task = task_create(source->pool, source->function);
     if (!task)
         return NULL;
-    task->data = (uint8_t *)map->items + map->next * map->item_bytes;
+    if (map->items)
+        task->data = (uint8_t *)map->items + map->next * map->item_bytes;
     task->bytes = map->item_bytes;
     task->index = map->next++;
     return task;

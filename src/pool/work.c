@@ -240,6 +240,7 @@ static dragon_err_t come_up(struct worker *worker, dragon_error_t *error)
     spec.capacity = CAPACITY;
     spec.inline_bytes = INLINE_BYTES;
     spec.single_receiver = true;
+    spec.owned = true; // before the pool knows of it, too
     err = dragon_channel_create(worker->runtime, &spec, &worker->tasks, error);
     if (err == DRAGON_OK && !(worker->buffer = malloc(BUFFER_BYTES)))
         err = err_set(error, DRAGON_ERR_NOMEM, "out of memory");

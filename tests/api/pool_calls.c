@@ -4,6 +4,7 @@
 #include "chan.h"
 
 #include <poll.h>
+#include <sys/resource.h>
 
 static dragon_runtime_t *runtime;
 static dragon_error_t error;
@@ -52,7 +53,9 @@ static int prepare(dragon_task_t *task)
     const char *data = (const char *)dragon_task_data(task, &bytes);
     if (bytes == 3)
         return dragon_task_fail(task, 3, "no luck");
-    dragon_task_set_state(task, strndup(data, bytes));
+    static char state[16];
+    snprintf(state, sizeof state, "%.*s", (int)bytes, data);
+    dragon_task_set_state(task, state);
     return 0;
 }
 
@@ -506,6 +509,59 @@ static void check_terminate(void)
     dragon_pool_destroy(make_many(2)); // before its workers are up
 }
 
+// Somebody else ends the group of workers.
+static void check_stopped(void)
+{
+    dragon_pool_spec_t spec = DRAGON_POOL_SPEC_INIT;
+    dragon_system_t *system = NULL;
+    dragon_group_t *group = NULL;
+    dragon_result_t *result = NULL;
+    unsigned ms = 600000;
+    spec.workers = 2;
+    spec.name = "victims";
+    dragon_pool_t *pool = make(&spec);
+    dragon_pool_apply_async(pool, "nap", &ms, sizeof ms, &result);
+    chan_need(dragon_system_look(runtime, &system, &error), &error, "no picture");
+    for (uint32_t i = 0; i < dragon_system_groups(system); i++) {
+        const dragon_group_info_t *info = dragon_system_group(system, i);
+        if (strcmp(info->name, "victims") == 0)
+            chan_need(dragon_group_attach(runtime, info->descriptor, &group, &error), &error,
+                      "not attached");
+    }
+    dragon_system_destroy(system);
+    tap_check(group != NULL, "the group has the pool's name");
+    tap_err(dragon_group_stop(group), DRAGON_OK, "it is stopped");
+    tap_err(dragon_result_wait(result, TAP_WAIT_MS), DRAGON_OK, "the task");
+    tap_err(dragon_result_error(result, &error), DRAGON_ERR_PEER, "has failed");
+    dragon_result_destroy(result);
+    tap_err(dragon_pool_apply(pool, "echo", NULL, 0, NULL, NULL, TAP_WAIT_MS, &error),
+            DRAGON_ERR_PEER, "and those that come");
+    dragon_group_destroy(group);
+    finish(pool, "closed when its workers have ended");
+}
+
+static long wake_ups(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_nvcsw;
+}
+
+// Who waits for a long task sleeps.
+static void check_idle(dragon_pool_t *pool)
+{
+    dragon_err_t err;
+    unsigned ms = 500;
+    while ((err = dragon_pool_progress(pool, 100)) == DRAGON_OK)
+        ;
+    tap_err(err, DRAGON_ERR_TIMEOUT, "all workers are up");
+    long before = wake_ups();
+    tap_err(dragon_pool_apply(pool, "nap", &ms, sizeof ms, NULL, NULL, TAP_WAIT_MS, &error),
+            DRAGON_OK, "a long task");
+    long count = wake_ups() - before;
+    tap_check(count < 30, "the head wakes up %ld times meanwhile", count);
+}
+
 static void check_fork(dragon_pool_t *pool)
 {
     pid_t child = fork();
@@ -533,6 +589,7 @@ int main(int argc, char **argv)
     check_imap(pool, 0, 3000);
     check_imap(pool, DRAGON_MAP_UNORDERED, 3000);
     check_imap(pool, 0, UINT64_MAX);
+    check_idle(pool);
     check_fork(pool);
     finish(pool, "closed");
     check_wrong_specs();
@@ -543,6 +600,7 @@ int main(int argc, char **argv)
     check_limit();
     check_crash();
     check_terminate();
+    check_stopped();
     finish(make(NULL), "closed with all defaults");
     tap_check(chan_nodes_empty(runtime), "nothing is left on any node");
     dragon_runtime_detach(runtime);
