@@ -311,6 +311,7 @@ static void begin_life(struct dragon_pool *pool, struct worker *worker,
 static struct end find_end(struct dragon_pool *pool, const struct worker *worker)
 {
     dragon_runtime_progress(pool->runtime, 0); // which notes ends
+    lines_read(pool);
     for (uint32_t i = 0; i < pool->end_count; i++)
         if (pool->ends[i].rank == worker->rank && pool->ends[i].pid == worker->pid)
             return pool->ends[i];
