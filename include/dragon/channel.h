@@ -93,10 +93,11 @@ typedef struct dragon_channel_spec {
      * way, so that it never holds up their sender. */
     int single_receiver;
     dragon_memory_spec_t memory; /* of the channel itself */
+    int owned; /* it ends when the process that makes it does, however that ends */
 } dragon_channel_spec_t;
-#define DRAGON_CHANNEL_SPEC_INIT                            \
-    {                                                       \
-        0, 0, DRAGON_HERE, NULL, 0, DRAGON_MEMORY_SPEC_INIT \
+#define DRAGON_CHANNEL_SPEC_INIT                               \
+    {                                                          \
+        0, 0, DRAGON_HERE, NULL, 0, DRAGON_MEMORY_SPEC_INIT, 0 \
     }
 
 /* What comes with a message. */

@@ -19,6 +19,7 @@
 #include <dragon/memory.h>
 #include <dragon/name.h>
 #include <dragon/policy.h>
+#include <dragon/pool.h>
 #include <dragon/queue.h>
 #include <dragon/runtime.h>
 #include <dragon/stream.h>

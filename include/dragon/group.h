@@ -167,7 +167,8 @@ DRAGON_API dragon_err_t dragon_group_set_full(dragon_group_t *group, dragon_full
 
 DRAGON_API dragon_err_t dragon_group_set_failure(dragon_group_t *group, dragon_failure_t failure);
 /* Each rank is started again on its node at most `most` times, after backoff_ms (0: 100), twice that the next
- * time, and so on up to 30 s. When that is used up its end counts like any other. Not for MPI groups. */
+ * time, and so on up to 30 s; a rank that has lived for 10 s, or ten times its last wait, begins with backoff_ms
+ * again. When `most` is used up its end counts like any other. Not for MPI groups. */
 DRAGON_API dragon_err_t dragon_group_set_restart(dragon_group_t *group, dragon_restart_t when,
                                                  uint32_t most, uint32_t backoff_ms);
 /* It goes on when this process ends or detaches from the runtime; what it writes then and inherits from here

@@ -56,6 +56,7 @@ static dragon_err_t read_spec(enum object_kind kind_of, const dragon_channel_spe
     *spec_out = (struct object_spec){
         .kind = (uint8_t)kind_of,
         .single = spec->single_receiver != 0,
+        .owned = spec->owned ? OWNED_BY_MAKER : OWNED_NO,
         .huge = kind.huge,
         .numa = kind.numa,
         .capacity = spec->capacity ? spec->capacity : DRAGON_CHANNEL_CAPACITY,

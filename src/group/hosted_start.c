@@ -6,6 +6,7 @@
 #include "group/bind.h"
 #include "group/hosted.h"
 #include "place/lists.h"
+#include "pool/proto.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -135,6 +136,18 @@ static int set_limits(struct start *start)
 
 // ---- the whole
 
+// The commands that a worker of a pool runs have process groups of their own, and end with it all the same.
+static bool take_all(const struct start *start)
+{
+    const struct rank *rank = start->rank;
+    char group[64], number[64];
+    if (!env_get(start->env, POOL_WORKER_ENV))
+        return true;
+    snprintf(group, sizeof group, "DRAGON_GROUP=%s", env_get(start->env, "DRAGON_GROUP"));
+    snprintf(number, sizeof number, "DRAGON_RANK=%s", env_get(start->env, "DRAGON_RANK"));
+    return children_take_all(rank->place->children, rank->pid, (char *[]){group, number, NULL});
+}
+
 static int run(struct start *start)
 {
     struct mpi_job *job = start->part->hosted->mpi_job;
@@ -147,6 +160,8 @@ static int run(struct start *start)
     if (problem && step != SPAWN_EXEC)
         snprintf(start->text, sizeof start->text, "cannot %s: %s", spawn_step_name(step),
                  strerror(problem));
+    else if (problem == 0 && !take_all(start))
+        log_error("out of memory: what rank %u starts may outlive it", start->rank->number);
     else if (problem == ENOMEM && start->rank->cgroup)
         snprintf(start->text, sizeof start->text,
                  "its memory limit of %llu bytes is too low to run the program",

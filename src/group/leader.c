@@ -8,7 +8,7 @@
 
 #include <signal.h>
 
-enum { FAILURE_GRACE_MS = 1000, BACKOFF_MOST_MS = 30000 };
+enum { FAILURE_GRACE_MS = 1000 };
 
 static int compare_hosts(const void *a, const void *b)
 {
@@ -218,7 +218,7 @@ void leader_on_started(void *arg, uint64_t group, uint32_t number,
 
 static bool starts_again(const struct led *led, const struct rank_report *report)
 {
-    const struct rank_state *state = &led->ranks[report->rank];
+    const struct rank_state *state = &led->ranks[report->rank].state;
     if (led->state != LED_RUNNING || report->ours || report->end == RANK_NOT_STARTED ||
         report->end == RANK_STUCK || state->removed || state->restarts >= led->restart_most)
         return false;
@@ -228,11 +228,9 @@ static bool starts_again(const struct led *led, const struct rank_report *report
 
 static void start_again(struct led *led, uint32_t rank)
 {
-    uint64_t wait_ms = led->backoff_ms;
-    for (uint32_t i = led->ranks[rank].restarts; i > 0 && wait_ms < BACKOFF_MOST_MS; i--)
-        wait_ms *= 2;
+    struct backoff *backoff = &led->ranks[rank].backoff;
     led_order_rank(led, rank, RANK_START_AGAIN,
-                   (uint32_t)(wait_ms < BACKOFF_MOST_MS ? wait_ms : BACKOFF_MOST_MS));
+                   backoff_next(backoff, led->backoff_ms, time_now_ms()));
 }
 
 static bool ends_the_group(const struct led *led, const struct rank_report *report)
@@ -245,10 +243,11 @@ static bool ends_the_group(const struct led *led, const struct rank_report *repo
 // True when the group is to be stopped because of it.
 static bool take_report(struct led *led, struct rank_report *report)
 {
-    struct rank_state *state = &led->ranks[report->rank];
+    struct rank_state *state = &led->ranks[report->rank].state;
     if (report->end == RANK_UP) {
         state->pid = report->pid;
         state->restarts += state->code >= 0;
+        backoff_up(&led->ranks[report->rank].backoff, time_now_ms());
         return false;
     }
     if (report->pid)
@@ -279,7 +278,7 @@ bool leader_on_reports(struct leader *leader, const struct link_message *message
         return true;
     pack_u64(&reports, led->group);
     while (unpack_left(&unpack) > 0 && rank_report_unpack(&unpack, &report)) {
-        if (report.rank >= led->size || led->ranks[report.rank].ended)
+        if (report.rank >= led->size || led->ranks[report.rank].state.ended)
             continue;
         stop = take_report(led, &report) || stop;
         rank_report_pack(&reports, &report);
@@ -383,8 +382,8 @@ static void remove_rank(struct led *led, int32_t rank)
     if (led->pmi || rank < 0 || (uint32_t)rank >= led->size || led->state != LED_RUNNING ||
         !led_is_started(led, (uint32_t)rank))
         return;
-    led->ranks[rank].removed = true;
-    if (!led->ranks[rank].ended)
+    led->ranks[rank].state.removed = true;
+    if (!led->ranks[rank].state.ended)
         led_order_rank(led, (uint32_t)rank, RANK_REMOVE, led->grace_ms);
 }
 

@@ -45,7 +45,7 @@ static void pack_ranks(struct pack *body, const struct led *led)
             plan_pack(body, &part->plan);
     pack_u32(body, led->size);
     for (uint32_t i = 0; i < led->size; i++)
-        rank_state_pack(body, &led->ranks[i]);
+        rank_state_pack(body, &led->ranks[i].state);
 }
 
 // ---- one group
@@ -110,7 +110,7 @@ static uint32_t count_running(const struct led *led)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < led->size; i++)
-        count += led->ranks[i].pid > 0 && !led->ranks[i].ended;
+        count += led->ranks[i].state.pid > 0 && !led->ranks[i].state.ended;
     return count;
 }
 

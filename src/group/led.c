@@ -155,9 +155,9 @@ void led_give_rank(struct led *led, uint32_t rank)
 {
     struct part *part = part_of_rank(led, rank);
     struct leader *leader = led->leader;
-    if (!part || led->ranks[rank].ended)
+    if (!part || led->ranks[rank].state.ended)
         return;
-    led->ranks[rank].ended = true;
+    led->ranks[rank].state.ended = true;
     plan_give_rank(&part->plan, rank, leader->ledger);
     if (leader->queue)
         loop_later_add(leader->options.loop, &leader->again);

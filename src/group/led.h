@@ -9,6 +9,7 @@
 #ifndef GROUP_LED_H
 #define GROUP_LED_H
 
+#include "group/backoff.h"
 #include "group/leader.h"
 #include "group/proto.h"
 
@@ -46,6 +47,11 @@ struct part {
     char waits_for[200];
 };
 
+struct led_rank {
+    struct rank_state state;
+    struct backoff backoff;
+};
+
 struct led {
     struct leader *leader; // borrowed
     uint64_t group;
@@ -55,9 +61,9 @@ struct led {
     int32_t owner_pid;
     enum led_state state;
     uint64_t began_ms;
-    struct part *parts;       // owned
-    uint32_t next_part;       // numbers are not used again: what comes late is for none
-    struct rank_state *ranks; // owned: `size`
+    struct part *parts;     // owned
+    uint32_t next_part;     // numbers are not used again: what comes late is for none
+    struct led_rank *ranks; // owned: `size`
     uint32_t size, over;
     bool pmi, detached, discard; // discard: nobody reads the output
     uint8_t failure, restart;

@@ -81,7 +81,7 @@ void led_blame_report(struct led *led, const struct rank_report *report)
 {
     char who[128], after[40] = "";
     enum weight before = led->weight;
-    uint32_t restarts = led->ranks[report->rank].restarts;
+    uint32_t restarts = led->ranks[report->rank].state.restarts;
     if (!rank_failed(report))
         return;
     if (restarts)

@@ -93,7 +93,7 @@ static void drop_ranks(struct part *part)
     uint32_t end = part->plan.first_rank + part->plan.size;
     for (uint32_t rank = part->plan.first_rank; rank < end; rank++) {
         led_give_rank(led, rank);
-        led->ranks[rank].removed = true;
+        led->ranks[rank].state.removed = true;
     }
     if (end == led->size)
         led->size = part->plan.first_rank;
@@ -192,13 +192,12 @@ static void order_prepare(struct part *part)
 
 static bool grow_ranks(struct led *led, const struct plan *plan)
 {
-    struct rank_state *ranks =
-        realloc(led->ranks, ((size_t)led->size + plan->size) * sizeof *ranks);
+    struct led_rank *ranks = realloc(led->ranks, ((size_t)led->size + plan->size) * sizeof *ranks);
     if (!ranks)
         return false;
     led->ranks = ranks;
     for (uint32_t i = 0; i < plan->size; i++)
-        ranks[led->size + i] = (struct rank_state){.code = -1};
+        ranks[led->size + i] = (struct led_rank){.state.code = -1};
     led->size += plan->size;
     return true;
 }

@@ -8,6 +8,10 @@
 //     worker                                              pool
 //       | HELLO: it is up, its channel, or why not          |
 //       |-------------------------------------------------->|
+//       | SETUP: what holds for all of its tasks            |
+//       |<--------------------------------------------------|
+//       | READY: what the initialiser said, if there is one |
+//       |-------------------------------------------------->|
 //       | FUNCTION: a name, and its number from now on      |
 //       |<--------------------------------------------------|
 //       | CHUNK: tasks of one function                      |
@@ -26,11 +30,15 @@
 
 // In the environment of a worker: the descriptor of the pool's channel. Taken out of it before a task runs.
 #define POOL_WORKER_ENV "DRAGON_POOL_WORKER"
+// The workers that have no functions of their own; found beside dragon-agent.
+#define POOL_WORKER_PROGRAM "dragon-pool-worker"
 
 enum { POOL_VERSION = 1 };
 
 enum pool_kind {
     POOL_HELLO = 1,
+    POOL_SETUP,
+    POOL_READY,
     POOL_FUNCTION,
     POOL_CHUNK,
     POOL_RESULTS,
@@ -44,7 +52,25 @@ struct pool_hello { // behind it: the descriptor of the worker's channel; or, of
     uint64_t life;   // of this process; a number that is not used again
     int32_t pid;
     uint32_t node;
-    int32_t err; // dragon_err_t; the initialiser, say
+    int32_t err;
+    uint32_t text_bytes;
+};
+
+// The first message to a worker's channel. Behind it: the initialiser's name (0 bytes: there is none); then what it gets,
+// beginning at a multiple of POOL_ALIGN of the message.
+struct pool_setup {
+    uint64_t tasks_per_worker; // 0: no limit
+    uint32_t initializer_bytes;
+    uint32_t unused;
+    uint64_t initial_bytes;
+};
+
+// Only of a worker that has an initialiser. Behind it: of an error its words.
+struct pool_ready {
+    uint64_t life;
+    uint32_t worker;
+    int32_t err;  // dragon_err_t: 0; FAILED; NOT_FOUND; NOMEM
+    int32_t code; // what the initialiser returned
     uint32_t text_bytes;
 };
 

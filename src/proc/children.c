@@ -6,6 +6,7 @@
 
 #include "proc/children.h"
 
+#include "proc/hunt.h"
 #include "proc/sysv.h"
 
 #include <errno.h>
@@ -20,6 +21,7 @@ struct child {
     pid_t pid;
     void (*fn)(void *arg, pid_t pid, int status);
     void *arg;
+    char **marks; // owned: of all that it starts; NULL: what it leaves behind stays
     UT_hash_handle hh;
 };
 
@@ -27,6 +29,7 @@ struct children {
     struct child *by_pid; // owned
     struct loop_watch *watch;
     int signal_fd;
+    struct hunts hunts;
 };
 
 static void reap_one(struct children *children, pid_t pid)
@@ -44,8 +47,18 @@ static void reap_one(struct children *children, pid_t pid)
         return;
     }
     HASH_DEL(children->by_pid, child);
+    if (child->marks)
+        hunts_add(&children->hunts, child->marks);
     child->fn(child->arg, pid, status);
     free(child);
+}
+
+static bool is_known(void *arg, pid_t pid)
+{
+    const struct children *children = arg;
+    struct child *child;
+    HASH_FIND_INT(children->by_pid, &pid, child);
+    return child != NULL;
 }
 
 static void on_sigchld(void *arg, int events)
@@ -58,9 +71,10 @@ static void on_sigchld(void *arg, int events)
     for (;;) {
         siginfo_t ended = {0};
         if (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) != 0 || ended.si_pid == 0)
-            return;
+            break;
         reap_one(children, ended.si_pid);
     }
+    hunts_run(&children->hunts, is_known, children);
 }
 
 struct children *children_create(struct loop *loop, dragon_error_t *error)
@@ -93,8 +107,10 @@ void children_destroy(struct children *children)
     struct child *child, *next;
     HASH_ITER (hh, children->by_pid, child, next) {
         HASH_DEL(children->by_pid, child);
+        strv_free(child->marks);
         free(child);
     }
+    hunts_fini(&children->hunts);
     loop_watch_destroy(children->watch);
     if (children->signal_fd >= 0)
         close(children->signal_fd);
@@ -119,5 +135,18 @@ void children_forget(struct children *children, pid_t pid)
     if (!child)
         return;
     HASH_DEL(children->by_pid, child);
+    strv_free(child->marks);
     free(child);
+}
+
+bool children_take_all(struct children *children, pid_t pid, char *const *marks)
+{
+    struct child *child;
+    HASH_FIND_INT(children->by_pid, &pid, child);
+    char **copy = child ? strv_copy(marks) : NULL;
+    if (!copy)
+        return false;
+    strv_free(child->marks);
+    child->marks = copy;
+    return true;
 }

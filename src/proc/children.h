@@ -21,6 +21,9 @@ void children_destroy(struct children *children); // NULL is fine; the children 
 // False when memory is out: then `fn` will not be called.
 bool children_add(struct children *children, pid_t pid,
                   void (*fn)(void *arg, pid_t pid, int status), void *arg);
+// That one takes everything with it that it started, into whatever process group or session it went, and what that
+// started: they are found by these entries of their environment. False when memory is out, or there is no such child.
+bool children_take_all(struct children *children, pid_t pid, char *const *marks);
 void children_forget(struct children *children, pid_t pid);
 
 #endif

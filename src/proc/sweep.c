@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Sweeping: see sweep.h. Children are read from /proc/self/task/TID/children; a kernel without that
-// file is served by looking at every process's parent.
+// Sweeping: see sweep.h.
 #include "config.h"
 
 #include "proc/sweep.h"
 
+#include "proc/below.h"
 #include "proc/sysv.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
 #include <signal.h>
@@ -19,66 +18,14 @@
 
 enum { SOCKET_NAME_ROOM = 40 }; // for "/dragon-XXXXXX/agent.sock" behind the place
 
-static size_t signal_listed(FILE *file, int signal)
+static void send(void *arg, pid_t pid)
 {
-    size_t count = 0;
-    for (int pid; fscanf(file, "%d", &pid) == 1; count++)
-        kill(pid, signal);
-    return count;
-}
-
-static pid_t parent_of(const char *pid)
-{
-    char path[64], line[512];
-    snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return -1;
-    const char *text = fgets(line, sizeof line, file);
-    fclose(file);
-    // "pid (name) state parent": the name may hold anything, so look from its last parenthesis.
-    const char *after = text ? strrchr(text, ')') : NULL;
-    int parent;
-    char state;
-    return after && sscanf(after + 1, " %c %d", &state, &parent) == 2 ? parent : -1;
-}
-
-static size_t signal_by_parent(int signal)
-{
-    size_t count = 0;
-    DIR *processes = opendir("/proc");
-    if (!processes)
-        return 0;
-    for (struct dirent *entry; (entry = readdir(processes));) {
-        long long pid;
-        if (!parse_number(entry->d_name, 1, 1LL << 31, &pid) ||
-            parent_of(entry->d_name) != getpid())
-            continue;
-        kill((pid_t)pid, signal);
-        count++;
-    }
-    closedir(processes);
-    return count;
+    kill(pid, *(const int *)arg);
 }
 
 size_t sweep_signal(int signal)
 {
-    size_t count = 0, lists = 0;
-    DIR *threads = opendir("/proc/self/task");
-    if (threads) {
-        for (struct dirent *entry; (entry = readdir(threads));) {
-            char path[300];
-            snprintf(path, sizeof path, "/proc/self/task/%s/children", entry->d_name);
-            FILE *file = entry->d_name[0] == '.' ? NULL : fopen(path, "re");
-            if (!file)
-                continue;
-            lists++;
-            count += signal_listed(file, signal);
-            fclose(file);
-        }
-        closedir(threads);
-    }
-    return lists ? count : signal_by_parent(signal);
+    return below_each(getpid(), send, &signal);
 }
 
 // -1 with ECHILD when there are no children, 0 when none has ended.

@@ -413,6 +413,44 @@ static void check_single(dragon_runtime_t *runtime)
     dragon_runtime_detach(other);
 }
 
+// Makes a channel, tells its descriptor, and ends when it is told to.
+static int make_owned(int say, int wait)
+{
+    dragon_channel_spec_t spec = DRAGON_CHANNEL_SPEC_INIT;
+    char byte;
+    spec.owned = 1;
+    const char *text = dragon_channel_descriptor(chan_make(tap_attach(), &spec));
+    ssize_t told = write(say, text, strlen(text) + 1);
+    return told < 0 || read(wait, &byte, 1) < 0;
+}
+
+static void check_owned(dragon_runtime_t *runtime)
+{
+    int told[2], end[2];
+    char text[512] = "";
+    chan_need(pipe(told) || pipe(end) ? DRAGON_ERR_SYS : DRAGON_OK, NULL, "no pipes");
+    pid_t child = fork();
+    if (child == 0)
+        _exit(make_owned(told[1], end[0]));
+    tap_check(read(told[0], text, sizeof text - 1) > 0, "a process makes a channel that it owns");
+    dragon_channel_t *channel = chan_attach(runtime, text);
+    tap_err(dragon_channel_send(channel, "x", 1, 0, 0), DRAGON_OK, "others use it");
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    long deadline = tap_now_ms() + TAP_WAIT_MS;
+    dragon_err_t err;
+    while ((err = dragon_channel_poll(channel, DRAGON_POLL_SEND, &(int){0}, 10)) !=
+               DRAGON_ERR_CLOSED &&
+           tap_now_ms() < deadline)
+        tap_nap();
+    tap_err(err, DRAGON_ERR_CLOSED, "until that one is killed");
+    dragon_channel_detach(channel);
+    for (int i = 0; i < 2; i++) {
+        close(told[i]);
+        close(end[i]);
+    }
+}
+
 static void check_left_handles(void)
 {
     dragon_runtime_t *runtime = tap_attach();
@@ -439,6 +477,7 @@ int main(int argc, char **argv)
     check_received(runtime);
     check_names(runtime);
     check_single(runtime);
+    check_owned(runtime);
     check_left_handles();
     tap_check(chan_memory_returns(runtime, &before), "nothing is left");
     dragon_runtime_detach(runtime);

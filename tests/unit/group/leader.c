@@ -425,12 +425,12 @@ Test(group_leader, failed_ranks_start_again_with_growing_waits)
     struct group_spec spec = spec_of(2, 1, DRAGON_FULL_WAIT);
     spec.restart = DRAGON_RESTART_FAILED;
     spec.restart_most = 3;
-    spec.backoff_ms = 50;
+    spec.backoff_ms = 1000; // so that a slow test is no long life
     uint64_t group = run(spec);
     for (uint32_t i = 0; i < 3; i++) {
         report(group, 1, RANK_UP, 0, false);
         report(group, 1, i == 1 ? RANK_SIGNALED : RANK_EXITED, 9, false);
-        cr_expect_eq(expect_again(group, 1), 50u << i);
+        cr_expect_eq(expect_again(group, 1), 1000u << i);
         submit(9, spec_of(3, 1, DRAGON_FULL_FAIL)); // it keeps its core meanwhile
         expect_started(9, DRAGON_ERR_FULL);
     }

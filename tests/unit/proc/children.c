@@ -229,3 +229,28 @@ Test(proc_children, what_a_swept_orphan_made_for_itself_goes)
     cr_expect(sweep_all(time_now_ms() + PATIENCE_MS));
     cr_expect(!is_there(id));
 }
+
+// What it starts leaves its process group and session, and the one below that has a clean environment besides.
+static char far_away[] =
+    "setsid sh -c 'env -i setsid sleep 1000 & sleep 1000 & wait' & echo $!; wait";
+
+Test(proc_children, one_that_takes_all)
+{
+    static char *const marks[] = {"DRAGON_TEST_MARK_A=1", "DRAGON_TEST_MARK_B=2", NULL};
+    setenv("DRAGON_TEST_MARK_A", "1", 1);
+    setenv("DRAGON_TEST_MARK_B", "2", 1);
+    pid_t pid = start(far_away), below = read_pid();
+    setenv("DRAGON_TEST_MARK_B", "3", 1);
+    pid_t other = start(far_away), below_other = read_pid();
+    cr_assert(children_add(the.children, pid, on_end, &the));
+    cr_assert(children_add(the.children, other, on_end, &the));
+    cr_assert(children_take_all(the.children, pid, marks));
+    kill(pid, SIGKILL);
+    wait_ends(1);
+    cr_expect(goes_away(below));
+    kill(other, SIGKILL);
+    wait_ends(2);
+    cr_expect(kill(below_other, 0) == 0, "of one that does not take all");
+    cr_expect(!children_take_all(the.children, pid, marks), "it is no child any more");
+    cr_expect(sweep_all(time_now_ms() + PATIENCE_MS));
+}
