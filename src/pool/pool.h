@@ -287,12 +287,18 @@ uint64_t chunk_measured(uint64_t task_ns, uint64_t run_ns, uint64_t count);
 void pool_feed(struct dragon_pool *pool, bool from_sources);
 void pool_want(struct dragon_pool *pool, struct worker *worker); // it may want tasks now
 void pool_unwant(struct dragon_pool *pool, struct worker *worker);
-uint8_t *pool_out(struct dragon_pool *pool, size_t bytes); // NULL: out of memory
 // Out of the worker's hands.
 // NULL: it has not.
 struct chunk *worker_take_chunk(struct dragon_pool *pool, struct worker *worker, uint64_t number);
 void source_list(struct source *source); // it may have tasks (again)
 void source_unlist(struct source *source);
+
+// ---- pool_send.c
+
+uint8_t *pool_out(struct dragon_pool *pool, size_t bytes); // NULL: out of memory
+// AGAIN: no room now. Others as of dragon_channel_send.
+dragon_err_t pool_send_chunk(struct dragon_pool *pool, struct worker *worker,
+                             const struct chunk *chunk);
 
 // ---- pool_take.c
 
@@ -342,6 +348,7 @@ void mpi_destroy(struct dragon_pool *pool);
 typedef bool (*pool_ready_fn)(void *arg);
 // TIMEOUT (AGAIN with 0). PEER: the runtime has ended. STATE: inside a callback.
 dragon_err_t pool_wait(struct dragon_pool *pool, pool_ready_fn ready, void *arg, int timeout_ms);
+void pool_wake(struct dragon_pool *pool); // its descriptor becomes readable
 dragon_err_t pool_wait_init(struct dragon_pool *pool, dragon_error_t *error);
 void pool_wait_fini(struct dragon_pool *pool);
 dragon_err_t pool_check(const struct dragon_pool *pool); // INVAL, STATE

@@ -233,6 +233,7 @@ void crew_on_event(void *arg, dragon_group_t *group, const dragon_event_t *event
     (void)group;
     pool->group_ended |= event->kind == DRAGON_EVENT_ENDED;
     pool->happened++;
+    pool_wake(pool);
     if (event->kind != DRAGON_EVENT_RANK_DOWN && event->kind != DRAGON_EVENT_RANK_AGAIN)
         return;
     if (pool->end_count == pool->end_room) {

@@ -16,6 +16,12 @@ enum { LOOK_NS = 1000000, MOMENT_MS = 1, TURN_MESSAGES = 16 };
 
 // ---- one turn
 
+// Events of the group that are not handled yet: they come whenever the runtime's loop turns, in calls of others, too.
+static bool has_noted(const struct dragon_pool *pool)
+{
+    return pool->end_count > 0 || (pool->group_ended && !pool->broken);
+}
+
 static void look_at_runtime(struct dragon_pool *pool)
 {
     pool->looked_ns = time_now_ns();
@@ -28,7 +34,7 @@ static void look_at_runtime(struct dragon_pool *pool)
     }
     lines_read(pool);
     mpi_turn(pool);
-    if (pool->end_count == 0 && (!pool->group_ended || pool->broken))
+    if (!has_noted(pool))
         return;
     // All that they said before is in the channel.
     for (uint32_t i = 0; i < POOL_RESULTS_CAPACITY && pool_take(pool, 0) == DRAGON_OK; i++)
@@ -76,9 +82,8 @@ static bool is_quiet(struct dragon_pool *pool)
     return dragon_channel_set_wait_any(pool->set, &ready, 1, &count, 0) != DRAGON_OK;
 }
 
-static void set_timer(struct dragon_pool *pool)
+static void set_timer(struct dragon_pool *pool, int ms)
 {
-    int ms = most_ms(pool);
     struct itimerspec when = {.it_value = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}};
     if (ms < 0)
         when.it_value = (struct timespec){0};
@@ -87,12 +92,17 @@ static void set_timer(struct dragon_pool *pool)
     timerfd_settime(pool->timer, 0, &when, NULL);
 }
 
+void pool_wake(struct dragon_pool *pool)
+{
+    set_timer(pool, 0);
+}
+
 static void sleep_long(struct dragon_pool *pool, int left_ms)
 {
     struct epoll_event event;
-    if (!is_quiet(pool))
-        return;
-    epoll_wait(pool->epoll, &event, 1, least(left_ms, most_ms(pool)));
+    set_timer(pool, most_ms(pool));
+    if (is_quiet(pool) && !has_noted(pool))
+        epoll_wait(pool->epoll, &event, 1, left_ms);
     pool->looked_ns = 0; // whatever it was
 }
 
@@ -105,7 +115,7 @@ static void sleep_for(struct dragon_pool *pool, int left_ms)
             return;
         look_at_runtime(pool);
         left_ms = left_ms > MOMENT_MS ? left_ms - MOMENT_MS : left_ms < 0 ? left_ms : 0;
-        if (pool->retry_ns || pool->end_count || pool->happened != happened)
+        if (pool->retry_ns || pool->happened != happened)
             return;
     }
     sleep_long(pool, left_ms);
@@ -124,8 +134,8 @@ static dragon_err_t try_once(struct dragon_pool *pool, pool_ready_fn ready, void
             continue;
         if (pool->over)
             return DRAGON_ERR_PEER;
-        set_timer(pool);
-    } while (!is_quiet(pool)); // its descriptor tells from now on
+        set_timer(pool, most_ms(pool));
+    } while (!is_quiet(pool) || has_noted(pool)); // its descriptor tells from now on
     return DRAGON_ERR_AGAIN;
 }
 
