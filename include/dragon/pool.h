@@ -214,7 +214,8 @@ DRAGON_API void dragon_map_run_destroy(dragon_map_run_t *run);
 
 /* ---- commands ----
  *
- * Every worker can run them; a pool of commands alone has as workers' program DRAGON_POOL_COMMANDS. */
+ * Every worker can run them; a pool of commands alone has as workers' program DRAGON_POOL_COMMANDS. A command takes with it
+ * what it has left running when it ends, and all of it ends with its worker. */
 
 /* As dragon_pool_spec_t.argv: workers that have no functions of their own. */
 DRAGON_API extern char *const DRAGON_POOL_COMMANDS[];
@@ -240,7 +241,8 @@ typedef struct dragon_command {
         NULL, NULL, NULL, NULL, 0, NULL, NULL, 0, 0, NULL \
     }
 
-/* MPI programs do not use the workers: each is a group of its own, which starts when there is room for it, in their order. */
+/* MPI programs do not use the workers: each is a group of its own, which starts when there is room for it, in their order. Cores
+ * that workers have for themselves are no room: a pool for MPI programs has few workers, with a policy that asks for none. */
 DRAGON_API dragon_err_t dragon_pool_run(dragon_pool_t *pool, const dragon_command_t *command,
                                         dragon_result_t **result_out);
 DRAGON_API dragon_err_t dragon_pool_run_then(dragon_pool_t *pool, const dragon_command_t *command,
@@ -258,7 +260,7 @@ typedef struct dragon_command_end {
     size_t error_bytes;
     int truncated; /* there was more */
     uint64_t user_us, system_us,
-        memory_bytes; /* time on cores; the most memory; 0 for MPI programs */
+        memory_bytes; /* time on cores; the most memory, or the worker's when that is more; 0 for MPI programs */
 } dragon_command_end_t;
 enum { DRAGON_COMMAND_OUTPUT_MOST = 64 << 20 };
 /* STATE: not done, or no command. */

@@ -7,9 +7,8 @@
 #include "config.h"
 
 #include "pool/command.h"
-#include "pool/pool.h"
+#include "pool/pool_mpi.h"
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 enum {
@@ -22,25 +21,6 @@ enum {
     EXIT_LIMIT = 124,
     SIGNALED = 128,
     LOOK_MS = 1000, // what came while another group was read is not told by any descriptor
-};
-#define WAIT_MS ((uint64_t)365 * 24 * 3600 * 1000) // for room: without limit
-
-struct written {
-    uint8_t *data; // owned
-    size_t bytes, room;
-    bool more;
-};
-
-struct mpi_task {
-    struct mpi_task *next;
-    struct dragon_result *task; // borrowed; its data is the command until it is done
-    uint32_t ranks;
-    dragon_policy_t *policy; // owned; NULL: a core for each rank
-    uint64_t limit_ms;
-    dragon_group_t *group; // owned; NULL: its turn has not come
-    int input;             // -1: none
-    struct written written[2];
-    bool started, ended, stopped;
 };
 
 struct mpi {
@@ -192,7 +172,7 @@ static void on_started(struct mpi_task *mine)
     task->pool->given++;
 }
 
-static void on_event(void *arg, dragon_group_t *group, const dragon_event_t *event)
+void mpi_on_event(void *arg, dragon_group_t *group, const dragon_event_t *event)
 {
     struct mpi_task *mine = arg;
     (void)group;
@@ -240,93 +220,7 @@ static bool read_output(struct mpi_task *mine)
     return mine->ended && err != DRAGON_ERR_TIMEOUT;
 }
 
-// ---- its beginning
-
-static dragon_err_t make_template(const struct mpi_task *mine, const struct command *command,
-                                  dragon_template_t **made_out, dragon_error_t *error)
-{
-    dragon_template_t *made;
-    dragon_err_t err = dragon_template_create(command->argv, &made, error);
-    if (err != DRAGON_OK)
-        return err;
-    for (char **entry = command->env; *entry && err == DRAGON_OK; entry++) {
-        char *equals = strchr(*entry, '='); // there is one
-        *equals = 0;
-        err = dragon_template_set_env(made, *entry, equals + 1);
-    }
-    if (err == DRAGON_OK && command->cwd)
-        err = dragon_template_set_cwd(made, command->cwd);
-    if (err == DRAGON_OK)
-        err = dragon_template_set_policy(made, mine->policy);
-    if (err == DRAGON_OK)
-        err = dragon_template_set_output(made,
-                                         command->output ? command->output : DRAGON_STREAM_PIPE);
-    if (err == DRAGON_OK)
-        err = dragon_template_set_error(made, command->error ? command->error : DRAGON_STREAM_PIPE);
-    if (err == DRAGON_OK) {
-        *made_out = made;
-        return DRAGON_OK;
-    }
-    dragon_template_destroy(made);
-    return err_set(error, err, "the program cannot be described: %s", dragon_err_text(err));
-}
-
-// The first rank reads it, as a file without a name.
-static bool make_input(struct mpi_task *mine, const struct command *command)
-{
-    const uint8_t *at = command->input;
-    size_t left = command->input_bytes;
-    if (!left)
-        return true;
-    mine->input = memfd_create("input", MFD_CLOEXEC);
-    while (mine->input >= 0 && left > 0) {
-        ssize_t written = write(mine->input, at, left);
-        if (written <= 0)
-            return false;
-        at += written;
-        left -= (size_t)written;
-    }
-    return mine->input >= 0 && lseek(mine->input, 0, SEEK_SET) == 0;
-}
-
-static dragon_err_t set_up(struct mpi_task *mine, const struct command *command,
-                           dragon_error_t *error)
-{
-    dragon_template_t *made = NULL;
-    dragon_err_t err = make_template(mine, command, &made, error);
-    if (err != DRAGON_OK)
-        return err;
-    err = dragon_group_add(mine->group, made, mine->ranks, error);
-    dragon_template_destroy(made);
-    if (err != DRAGON_OK)
-        return err;
-    if (!make_input(mine, command))
-        return err_set(error, DRAGON_ERR_NOMEM, "no memory for its input");
-    err = dragon_group_set_pmi(mine->group, true);
-    if (err == DRAGON_OK)
-        err = dragon_group_set_full(mine->group, DRAGON_FULL_WAIT, WAIT_MS);
-    if (err == DRAGON_OK && mine->input >= 0)
-        err = dragon_group_set_input(mine->group, mine->input, 0);
-    if (err == DRAGON_OK)
-        err = dragon_group_set_time_limit(mine->group, mine->limit_ms);
-    return err == DRAGON_OK ? err : err_set(error, err, "%s", dragon_err_text(err));
-}
-
-static dragon_err_t start(struct mpi_task *mine, dragon_error_t *error)
-{
-    struct dragon_result *task = mine->task;
-    struct command command;
-    if (!command_unpack(task->data, task->bytes, &command))
-        return err_set(error, DRAGON_ERR_NOMEM, "out of memory");
-    dragon_err_t err = dragon_group_create(task->pool->runtime, &mine->group, error);
-    if (err == DRAGON_OK)
-        err = set_up(mine, &command, error);
-    command_fini(&command);
-    if (err != DRAGON_OK)
-        return err;
-    dragon_group_on_event(mine->group, on_event, mine);
-    return dragon_group_submit(mine->group, error);
-}
+// ---- whose turn it is
 
 static dragon_err_t try_start(struct mpi_task *mine, dragon_error_t *error)
 {
@@ -334,7 +228,8 @@ static dragon_err_t try_start(struct mpi_task *mine, dragon_error_t *error)
     error->text[0] = 0;
     if (mine->task->state == TASK_DONE) // it was canceled
         return DRAGON_ERR_CANCELED;
-    return pool->broken ? err_set(error, pool->why.code, "%s", pool->why.text) : start(mine, error);
+    return pool->broken ? err_set(error, pool->why.code, "%s", pool->why.text)
+                        : mpi_start(mine, error);
 }
 
 static void start_more(struct dragon_pool *pool)

@@ -294,9 +294,11 @@ int dragon_pool_work(const dragon_function_t *functions, int *code_out)
     struct worker worker = {.functions = functions, .null_fd = -1};
     worker.laters_end = &worker.laters;
     worker.pool = strdup(pool);
-    unsetenv(POOL_WORKER_ENV); // programs that tasks start are no workers
-    dragon_err_t err =
-        worker.pool ? come_up(&worker, &error) : err_set(&error, DRAGON_ERR_NOMEM, "out of memory");
+    worker.first = life_remember(); // before anything is opened
+    unsetenv(POOL_WORKER_ENV);      // programs that tasks start are no workers
+    dragon_err_t err = worker.pool && worker.first
+                           ? come_up(&worker, &error)
+                           : err_set(&error, DRAGON_ERR_NOMEM, "out of memory");
     if (err == DRAGON_OK) {
         err = work(&worker);
         err_set(&error, err, "%s", dragon_err_text(err));

@@ -142,11 +142,12 @@ static void restore(struct life *life)
 dragon_err_t work_again(struct worker *worker)
 {
     struct life *life = worker->first;
-    if (!env_set(&life->env, POOL_WORKER_ENV, worker->pool))
-        return DRAGON_ERR_NOMEM;
+    fflush(NULL); // what tasks wrote
+    dragon_channel_set_destroy(worker->set);
     dragon_channel_destroy(worker->tasks, NULL);
     dragon_channel_detach(worker->results);
     dragon_runtime_detach(worker->runtime);
+    worker->set = NULL;
     worker->tasks = worker->results = NULL;
     worker->runtime = NULL;
     restore(life);

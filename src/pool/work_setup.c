@@ -75,10 +75,11 @@ dragon_err_t work_setup(struct worker *worker, const struct received *received)
     if (err != DRAGON_OK)
         return err;
     worker->tasks_per_worker = setup.head->tasks_per_worker;
-    // Before any code of a task has changed something.
-    if (worker->tasks_per_worker && !(worker->first = life_remember()))
-        err = DRAGON_ERR_NOMEM;
-    else if (setup.initializer)
+    if (worker->tasks_per_worker == 0) {
+        life_forget(worker->first);
+        worker->first = NULL;
+    }
+    if (setup.initializer)
         err = say_ready(worker, &setup);
     free(setup.initializer);
     return err;
