@@ -130,6 +130,7 @@ void wait_turn(struct waiter *waiter)
     if (!network_counts(waiter))
         return;
     data_port_progress(waiter->port);
+    wait_look_for_losses(waiter);
     if (waiter->on_turn)
         waiter->on_turn(waiter->arg);
 }
