@@ -25,15 +25,17 @@ void agent_go_on_without(struct agent *agent, uint32_t node, const char *why)
 {
     struct pack body = PACK_EMPTY;
     uint32_t left = 0;
+    char reason[200]; // it may be in a message of the node, which goes with its link
     if (tree_is_lost(agent->tree, node))
         return;
-    lose(agent, node, why);
+    snprintf(reason, sizeof reason, "%s", why);
+    lose(agent, node, reason);
     for (uint32_t i = 0; i < agent->start.count; i++)
         left += !tree_is_lost(agent->tree, i);
-    log_error("node %u (%s) is lost: %s; the runtime goes on with the %u node%s left", node,
-              agent->nodes[node].name, why, left, left == 1 ? "" : "s");
+    log_warning("node %u (%s) is lost: %s; the runtime goes on with the %u node%s left", node,
+                agent->nodes[node].name, reason, left, left == 1 ? "" : "s");
     pack_u32(&body, node);
-    pack_str(&body, why);
+    pack_str(&body, reason);
     tree_send(agent->tree, TREE_EVERYBODY, AGENT_LOST, &body);
 }
 

@@ -342,6 +342,7 @@ static bool come_up(struct run *run, dragon_error_t *error)
     run->size = boot_size(run->boot);
     log_verbose("rank %u of %u, met by %s", run->rank, run->size,
                 boot_kind_name(boot_kind(run->boot)));
+    run->launched = boot_kind(run->boot) != BOOT_EXPLICIT;
     if (!run_agent_setup(run, error) || !run_join(run, error))
         return false;
     boot_destroy(run->boot);

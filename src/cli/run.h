@@ -49,6 +49,8 @@ struct run {
     bool foreground; // the head shares the terminal with us
     bool told;       // another rank says why the start failed
     bool up;
+    bool launched; // by a launcher, which watches the exit codes of all
+    bool goes_on;  // the runtime does, without a node that is lost
     bool ended; // the agent has said how
     int exit_code;
     char cause[512];

@@ -325,6 +325,7 @@ bool run_join(struct run *run, dragon_error_t *error)
     bool good = places != NULL;
     run->told = !offers && run->rank > 0; // rank 0 reads the same
     if (good) {
+        run->goes_on = offers[0].goes_on;
         notice_shared_hosts(run, offers, places);
         good = send_start(run, offers, places, error);
     } else if (offers)
