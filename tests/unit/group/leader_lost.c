@@ -158,7 +158,7 @@ Test(group_leader_lost, its_clients_are_gone)
 {
     struct pack body = PACK_EMPTY;
     struct group_spec spec = spec_on(1, "n2");
-    pack_u64(&body, CLIENT);
+    pack_u64(&body, OTHER);
     pack_i32(&body, 4711);
     pack_u32(&body, 1);
     pack_u8(&body, ORDER_START);
