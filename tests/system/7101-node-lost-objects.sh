@@ -48,24 +48,24 @@ chan_to()
 names()
 {
     begin_runtime || return 1
-    chan_to 1 sh -c 'dragon-chan create --name there' && chan_to 2 dragon-chan create --name here || return 1
-    echo first | DRAGON_RUNTIME=$(cat path) dragon-chan send here || return 1
+    chan_to 1 sh -c 'dragon-chan create there' && chan_to 2 dragon-chan create here || return 1
+    echo first | DRAGON_RUNTIME=$(cat path) dragon-chan send --lines here || return 1
     kill -KILL "$(cat agent.1)"
     wait_until 10 grep -q 'goes on with the 2 nodes left' run.err || return 1
     # The name went with its object, and may be given to another one; the other node's is there.
     DRAGON_RUNTIME=$(cat path) dragon-chan stat there 2>gone.err && return 1
     cat gone.err
-    chan_to 2 dragon-chan create --name there || return 1
-    echo again | DRAGON_RUNTIME=$(cat path) dragon-chan send there || return 1
-    [ "$(DRAGON_RUNTIME=$(cat path) dragon-chan recv --count 1 there)" = again ] || return 1
-    [ "$(DRAGON_RUNTIME=$(cat path) dragon-chan recv --count 1 here)" = first ] || return 1
+    chan_to 2 dragon-chan create there || return 1
+    echo again | DRAGON_RUNTIME=$(cat path) dragon-chan send --lines there || return 1
+    [ "$(DRAGON_RUNTIME=$(cat path) dragon-chan recv -n 1 there)" = again ] || return 1
+    [ "$(DRAGON_RUNTIME=$(cat path) dragon-chan recv -n 1 here)" = first ] || return 1
     end_runtime
 }
 check "names and channels" names
 check_output 'lost' "a new object there is refused" sh -c '
     exec dragon-run --test-hosts 2 --node-failure=continue sh -c "
         dragon-pg --hosts 1 sh -c \"kill -9 \\\$PPID\" 2>/dev/null
-        dragon-chan create --node 1 --name x && exit 1
+        dragon-chan create x --node 1 && exit 1
         exit 0" 2>&1'
 no_leftovers "nothing is left"
 finish
