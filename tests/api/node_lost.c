@@ -28,6 +28,18 @@ static int be_holder(const char *descriptor, const char *report)
     return 0;
 }
 
+// ---- a rank on another node: it waits for something of that one when it is lost
+
+static int be_waiter(const char *descriptor, const char *report)
+{
+    int value = 0;
+    dragon_channel_t *channel = chan_attach(runtime, report);
+    dragon_channel_t *there = chan_attach(runtime, descriptor);
+    chan_need(dragon_channel_send(channel, "held", 4, 0, TAP_WAIT_MS), NULL, "not said");
+    dragon_err_t err = dragon_channel_receive(there, &value, sizeof value, NULL, DRAGON_FOREVER);
+    return err == DRAGON_ERR_PEER ? 0 : 1;
+}
+
 static dragon_template_t *template_on(const char *host, char **argv)
 {
     dragon_policy_t *policy = NULL;
@@ -207,20 +219,20 @@ static dragon_dict_t *make_dict(void)
     return dict;
 }
 
-static dragon_group_t *start_holder(char *self, dragon_lock_t *lock)
+static dragon_group_t *start_role(char *self, char *role, const char *host, const char *of)
 {
-    char role[] = "hold", held[8];
+    char held[8];
     dragon_channel_t *report = chan_at(runtime, 0, 0);
-    char *descriptor = strdup(dragon_lock_descriptor(lock));
+    char *descriptor = strdup(of);
     char *line = strdup(dragon_channel_descriptor(report));
     char *argv[] = {self, role, descriptor, line, NULL};
-    dragon_group_t *holder = start_on("1", argv);
+    dragon_group_t *group = start_on(host, argv);
     chan_need(dragon_channel_receive(report, held, sizeof held, NULL, TAP_WAIT_MS), NULL,
-              "it does not hold the lock");
+              "it is not ready");
     free(descriptor);
     free(line);
     dragon_channel_detach(report);
-    return holder;
+    return group;
 }
 
 int main(int argc, char **argv)
@@ -231,14 +243,17 @@ int main(int argc, char **argv)
     int value = 1;
     runtime = tap_attach();
     if (argc == 4)
-        return be_holder(argv[2], argv[3]);
+        return strcmp(argv[1], "hold") == 0 ? be_holder(argv[2], argv[3])
+                                            : be_waiter(argv[2], argv[3]);
     dragon_runtime_t *other = tap_attach();
     chan_need(dragon_lock_create(runtime, 2, &lock, &error), &error, "no lock");
     dragon_channel_t *there = chan_at(runtime, LOST, 0);
     chan_need(dragon_channel_send(there, &value, sizeof value, 0, TAP_WAIT_MS), NULL, "no way");
     chan_need(dragon_channel_receive(there, &value, sizeof value, NULL, TAP_WAIT_MS), NULL, "no");
     dragon_dict_t *dict = make_dict();
-    dragon_group_t *holder = start_holder(argv[0], lock);
+    char hold[] = "hold", waits[] = "wait";
+    dragon_group_t *holder = start_role(argv[0], hold, "1", dragon_lock_descriptor(lock));
+    dragon_group_t *waiter = start_role(argv[0], waits, "2", dragon_channel_descriptor(there));
     dragon_policy_t *policy = NULL;
     dragon_group_t *work = tap_shell(runtime, "exec sleep 600", 3);
     chan_need(dragon_policy_create(&policy), NULL, "no policy");
@@ -257,6 +272,9 @@ int main(int argc, char **argv)
     long deadline = tap_now_ms() + TAP_WAIT_MS;
     while (watched.lost == 0 && tap_now_ms() < deadline)
         dragon_runtime_progress(other, 50);
+    tap_err(dragon_group_wait(waiter, SOON_MS), DRAGON_OK, "who waits for it on another node");
+    tap_equal(dragon_group_exit_code(waiter), 0, "is told at once");
+    dragon_group_destroy(waiter);
     check_events(&seen, "its owner hears of one end");
     check_events(&watched, "who watches it too");
     check_group(work);
