@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -267,6 +268,21 @@ static uint32_t choose_fanout(const struct offer *first, uint32_t count)
     return !first->goes_on ? first->fanout : count > 2 ? count - 1 : 1;
 }
 
+// As many descriptors as that takes, and what an agent needs beside them. Its limit is ours.
+static bool can_link_all(const struct run *run, const struct offer *first, dragon_error_t *error)
+{
+    enum { BESIDES = 256 };
+    struct rlimit limit;
+    if (!first->goes_on || run->rank != 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
+        limit.rlim_max >= (rlim_t)run->size + BESIDES)
+        return true;
+    err_set(error, DRAGON_ERR_FULL,
+            "with --node-failure=continue the first node is linked to all %u, and may have %llu "
+            "descriptors; raise the limit there (ulimit -Hn) to %u, or use --node-failure=end",
+            run->size, (unsigned long long)limit.rlim_max, run->size + BESIDES);
+    return false;
+}
+
 static bool send_start(struct run *run, const struct offer *offers,
                        const struct place_among *places, dragon_error_t *error)
 {
@@ -327,7 +343,7 @@ bool run_join(struct run *run, dragon_error_t *error)
     if (good) {
         run->goes_on = offers[0].goes_on;
         notice_shared_hosts(run, offers, places);
-        good = send_start(run, offers, places, error);
+        good = can_link_all(run, &offers[0], error) && send_start(run, offers, places, error);
     } else if (offers)
         err_set(error, DRAGON_ERR_NOMEM, "out of memory");
     free(places);

@@ -9,7 +9,7 @@ dragon-pg --ppn 1 --on-failure=continue sh -c '[ $DRAGON_NODE = 1 ] && exec slee
     until [ -e go ]; do sleep 0.05; done; echo done $DRAGON_NODE' &
 pg=$!
 dragon-pg --hosts 1 sh -c 'ps -o ppid= -p $PPID >run; kill -KILL $PPID'
-until ! kill -0 $(cat run) 2>/dev/null; do sleep 0.05; done
+while ps -o stat= -p $(cat run) | grep -q "^[^Z]"; do sleep 0.05; done
 for i in 1 2 3 4 5; do dragon-pg --ppn 1 true; done # a launcher that ends the job has the time to do so
 dragon-pg --ppn 1 sh -c 'echo again $DRAGON_NODE'
 : >go
