@@ -276,10 +276,11 @@ static bool can_link_all(const struct run *run, const struct offer *first, drago
     if (!first->goes_on || run->rank != 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
         limit.rlim_max >= (rlim_t)run->size + BESIDES)
         return true;
-    err_set(error, DRAGON_ERR_FULL,
-            "with --node-failure=continue the first node is linked to all %u, and may have %llu "
-            "descriptors; raise the limit there (ulimit -Hn) to %u, or use --node-failure=end",
-            run->size, (unsigned long long)limit.rlim_max, run->size + BESIDES);
+    err_set(
+        error, DRAGON_ERR_FULL,
+        "with --node-failure=continue the first node is linked to all %u nodes, and may have %llu "
+        "descriptors; raise the limit there (ulimit -Hn) to %u, or use --node-failure=end",
+        run->size, (unsigned long long)limit.rlim_max, run->size + BESIDES);
     return false;
 }
 
