@@ -37,6 +37,9 @@ static int be_waiter(const char *descriptor, const char *report)
     dragon_channel_t *there = chan_attach(runtime, descriptor);
     chan_need(dragon_channel_send(channel, "held", 4, 0, TAP_WAIT_MS), NULL, "not said");
     dragon_err_t err = dragon_channel_receive(there, &value, sizeof value, NULL, DRAGON_FOREVER);
+    dragon_channel_detach(channel);
+    dragon_channel_detach(there);
+    dragon_runtime_detach(runtime);
     return err == DRAGON_ERR_PEER ? 0 : 1;
 }
 
