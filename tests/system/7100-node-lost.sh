@@ -30,9 +30,11 @@ check "the API" passes --test-hosts=3 --node-failure=continue node_lost
 
 for what in agent run; do
     going_on sh -c "
-        dragon-pg --ppn 1 --on-failure=continue sh -c '[ \$DRAGON_NODE = 1 ] && exec sleep 600
+        dragon-pg --ppn 1 --on-failure=continue sh -c ': >up.$what.\$DRAGON_NODE
+            [ \$DRAGON_NODE = 1 ] && exec sleep 600
             until [ -e go.$what ]; do sleep 0.05; done; echo done \$DRAGON_RANK' &
         pg=\$!
+        until [ -e up.$what.0 ] && [ -e up.$what.1 ] && [ -e up.$what.2 ]; do sleep 0.05; done
         sh ./lose.sh $what 1 || { echo lose.sh; cat lose.err; }
         dragon-pg --ppn 1 sh -c 'echo again \$DRAGON_NODE'
         dragon-info nodes | awk '\$1 == 1 { print \"info\", \$4 }'
@@ -57,7 +59,8 @@ going_on sh -c 'dragon-pg --hosts 0 sh -c "kill -KILL \$PPID"; sleep 20'
 is "the first may not" "$status" 125
 
 # A group that stops for failures, and one that is restarted.
-going_on sh -c 'dragon-pg --ppn 1 --on-failure=stop sleep 600 & pg=$!
+going_on sh -c 'dragon-pg --ppn 1 --on-failure=stop sh -c ": >stops.\$DRAGON_NODE; exec sleep 600" & pg=$!
+    until [ -e stops.0 ] && [ -e stops.1 ] && [ -e stops.2 ]; do sleep 0.05; done
     sh ./lose.sh agent 1; wait $pg; echo $?'
 is "a group that stops for failures is stopped" "$(cat "$out")" 137
 
