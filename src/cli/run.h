@@ -51,7 +51,7 @@ struct run {
     bool up;
     bool launched; // by a launcher, which watches the exit codes of all
     bool goes_on;  // the runtime does, without a node that is lost
-    bool ended; // the agent has said how
+    bool ended;    // the agent has said how
     int exit_code;
     char cause[512];
     struct control_ready ready;

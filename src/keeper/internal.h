@@ -68,15 +68,15 @@ struct keep_pending {
 struct keep_session {
     struct keeper *keeper; // borrowed
     uint64_t number;
-    int fd;                         // owned
-    struct loop_watch *watch;       // owned; NULL: nothing of it is read any more
-    pid_t pid;                      //
-    int pidfd;                      // owned; -1: the system has none
-    struct loop_watch *pidfd_watch; // owned
-    int bell_fd;                    // owned
-    uint32_t slot;                  // SLOT_NONE: it has not said hello
-    uint8_t role;                   // enum keeper_role
-    bool dropped;                   // by us; its process may live
+    int fd;                                    // owned
+    struct loop_watch *watch;                  // owned; NULL: nothing of it is read any more
+    pid_t pid;                                 //
+    int pidfd;                                 // owned; -1: the system has none
+    struct loop_watch *pidfd_watch;            // owned
+    int bell_fd;                               // owned
+    uint32_t slot;                             // SLOT_NONE: it has not said hello
+    uint8_t role;                              // enum keeper_role
+    bool dropped;                              // by us; its process may live
     struct keep_pending pending[KEEP_PENDING]; // requests that are not answered
     uint32_t pending_count;
     struct keep_attachment *attached; // owned, by object
@@ -212,7 +212,7 @@ struct keep_object {
     struct object_spec spec;
     struct keep_asker maker;
     bool tied;      // it ends with its maker: it is owned, or nobody has opened it yet
-    bool known; // its maker has opened it
+    bool known;     // its maker has opened it
     bool destroyed; // it only waits for those who are attached
     bool named;
     uint32_t attached;  // sessions
