@@ -72,7 +72,9 @@ static void give_up(struct dragon_pool *pool, struct worker *worker, dragon_err_
 
 static void cause_of(const struct end *end, char *text, size_t room)
 {
-    if (end->code > SIGNALED && end->code <= SIGNALED + SIGRTMAX)
+    if (end->lost)
+        snprintf(text, room, "is lost with its node");
+    else if (end->code > SIGNALED && end->code <= SIGNALED + SIGRTMAX)
         snprintf(text, room, "was killed by signal %d (%s)", end->code - SIGNALED,
                  strsignal(end->code - SIGNALED));
     else if (end->code < 0)
@@ -187,7 +189,7 @@ static void on_bad_start(struct dragon_pool *pool, struct worker *worker, const 
 static void on_gone(struct dragon_pool *pool, struct worker *worker, const struct end *end)
 {
     bool was_ready = worker->state == WORKER_READY;
-    lose_chunks(pool, worker, end, !worker->pardoned);
+    lose_chunks(pool, worker, end, !worker->pardoned && !end->lost);
     forget_life(worker);
     pool->replaced += end->again;
     if (worker->state == WORKER_UNFIT)
@@ -247,7 +249,8 @@ void crew_on_event(void *arg, dragon_group_t *group, const dragon_event_t *event
     pool->ends[pool->end_count++] = (struct end){.rank = event->rank,
                                                  .pid = event->pid,
                                                  .code = event->code,
-                                                 .again = event->kind == DRAGON_EVENT_RANK_AGAIN};
+                                                 .again = event->kind == DRAGON_EVENT_RANK_AGAIN,
+                                                 .lost = event->lost != 0};
 }
 
 // ---- beginnings
