@@ -14,7 +14,7 @@
 #include "base/base.h"
 #include "boot/boot.h"
 
-enum { MAGIC = 0x4e475244, WIRE_VERSION = 4, WAIT_MS = 30000 }; // as in cli/run_join.c
+enum { MAGIC = 0x4e475244, WIRE_VERSION = 5, WAIT_MS = 30000 }; // as in cli/run_join.c
 
 static bool make_offer(struct pack *pack, const char *what)
 {
