@@ -260,6 +260,7 @@ typedef struct dragon_event {
     uint32_t rank, node;
     int pid, code;
     const char *text; /* "" when there is none; valid during the callback */
+    int lost;         /* of RANK_DOWN: the rank is gone with its node, which is lost; code is 137 */
 } dragon_event_t;
 
 /* `fn` is called for each event from inside calls that wait and dragon_runtime_progress; the descriptor of
@@ -314,6 +315,7 @@ typedef struct dragon_rank_status {
     int exit_code;     /* of its latest end: its own, or 128 and the signal; -1: none yet */
     uint32_t restarts; /* how often it was started again */
     int removed;       /* by dragon_group_remove, as far as this process knows */
+    int lost;          /* gone with its node, which is lost; exit_code is 137 */
 } dragon_rank_status_t;
 
 /* INVAL: no such rank. NOT_FOUND: nothing is known of it yet. */

@@ -51,6 +51,7 @@ typedef struct dragon_node {
     uint32_t free_gpus;         /* without users */
     const dragon_core_t *core;
     const dragon_gpu_t *gpu;
+    int lost; /* for good, and the runtime goes on without it: nothing of it is free */
 } dragon_node_t;
 
 typedef struct dragon_group_info {

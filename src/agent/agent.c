@@ -101,12 +101,17 @@ static bool on_agent_message(struct agent *agent, const struct link_message *mes
             agent_stop_here(agent, SIGTERM, grace_ms);
         return true;
     }
+    if (message->type == AGENT_LOST)
+        return agent_on_lost(agent, message);
     uint32_t signal = unpack_u32(&unpack);
     const char *why = unpack_str(&unpack);
     if (message->type != AGENT_ASK || !agent_leads(agent) || !unpack_done(&unpack) ||
         signal >= NSIG)
         return false;
-    agent_ask_stop(agent, (int)signal, why);
+    if (signal == 0 && message->source != 0 && agent_goes_on(agent))
+        agent_go_on_without(agent, message->source, why);
+    else
+        agent_ask_stop(agent, (int)signal, why);
     return true;
 }
 
@@ -131,6 +136,10 @@ static void on_tree_lost(void *arg, uint32_t node, const char *reason)
     char text[400];
     if (agent->phase == PHASE_LEAVING)
         return;
+    if (agent_leads(agent) && agent_goes_on(agent)) {
+        agent_go_on_without(agent, node, reason);
+        return;
+    }
     snprintf(text, sizeof text,
              "node %u (%s) is lost: %s; its agent was killed, or the host or its network is down",
              node, agent->nodes[node].name, reason);

@@ -51,6 +51,7 @@ void control_start_pack(struct pack *pack, const struct control_start *start)
     pack_u32(pack, start->here);
     pack_u32(pack, start->count);
     pack_u32(pack, start->fanout);
+    pack_u8(pack, start->goes_on);
     pack_u32(pack, start->share_index);
     pack_u32(pack, start->share_count);
     pack_u32(pack, start->up_timeout_ms);
@@ -102,6 +103,7 @@ bool control_start_unpack(struct unpack *unpack, struct control_start *start_out
     start.here = unpack_u32(unpack);
     start.count = unpack_u32(unpack);
     start.fanout = unpack_u32(unpack);
+    start.goes_on = unpack_u8(unpack);
     start.share_index = unpack_u32(unpack);
     start.share_count = unpack_u32(unpack);
     start.up_timeout_ms = unpack_u32(unpack);

@@ -50,6 +50,7 @@ struct control_start {
     const char *stem; // of PMIx namespaces: unguessable, the same on all nodes
     uint32_t here, count;
     uint32_t fanout;
+    bool goes_on;                      // without nodes that are lost
     uint32_t share_index, share_count; // of the nodes on this host
     uint32_t up_timeout_ms, node_timeout_ms, grace_ms;
     const char *gpus; // as declared for all hosts; "": nothing was, or not for this one

@@ -15,8 +15,9 @@
 
 enum {
     // Messages between agents that are not of groups; those are from GROUP_FIRST_TYPE on.
-    AGENT_STOP = 8, // from node 0 to all: u32 grace time in ms
-    AGENT_ASK = 9,  // to node 0: u32 signal to stop with, 0: something broke; text why
+    AGENT_STOP = 8,  // from node 0 to all: u32 grace time in ms
+    AGENT_ASK = 9,   // to node 0: u32 signal to stop with, 0: something broke; text why
+    AGENT_LOST = 10, // from node 0 to all: u32 node without which the runtime goes on, text why
 };
 
 enum phase { PHASE_SETUP, PHASE_JOINING, PHASE_UP, PHASE_STOPPING, PHASE_LEAVING };
@@ -64,6 +65,14 @@ bool agent_join(struct agent *agent, dragon_error_t *error);
 // agent_control.c
 
 extern const struct link_handler agent_control_handler; // of the link to dragon-run
+
+// agent_lost.c
+
+// True: the runtime goes on without other nodes than 0.
+bool agent_goes_on(const struct agent *agent);
+// At node 0, where that is so: all nodes are told, and nothing waits for it any more.
+void agent_go_on_without(struct agent *agent, uint32_t node, const char *why);
+bool agent_on_lost(struct agent *agent, const struct link_message *message); // AGENT_LOST
 
 // agent_end.c
 

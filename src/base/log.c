@@ -71,6 +71,14 @@ void log_error(const char *format, ...)
     va_end(args);
 }
 
+void log_warning(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    write_line("warning: ", format, args);
+    va_end(args);
+}
+
 void log_notice(const char *format, ...)
 {
     if (the_log.level < LOG_LEVEL_NOTICE)

@@ -22,6 +22,8 @@ void log_set_level(enum log_level level);
 bool log_debug_on(void);
 
 __attribute__((format(printf, 1, 2))) void log_error(const char *format, ...);
+__attribute__((format(printf, 1, 2))) void log_warning(const char *format,
+                                                       ...); // shown always, too
 __attribute__((format(printf, 1, 2))) void log_notice(const char *format, ...);
 __attribute__((format(printf, 1, 2))) void log_verbose(const char *format, ...);
 __attribute__((format(printf, 1, 2))) void log_debug_line(const char *format, ...);

@@ -67,6 +67,20 @@ static void on_lost(void *arg, struct data_peer *data)
         data_peer_close(data, false);
 }
 
+// A silent node's connections would stay until the network gives them up.
+static void on_losses(void *arg)
+{
+    struct far *far = arg;
+    const struct board *board = far->waiter->space->board;
+    struct far_peer *peer, *next;
+    far->waiter->losses = atomic_load(&board->losses);
+    DL_FOREACH_SAFE(far->peers, peer, next)
+    {
+        if (board_is_lost(board, peer->node))
+            far_peer_lost(peer);
+    }
+}
+
 dragon_err_t far_create(struct waiter *waiter, struct far **far_out, dragon_error_t *error)
 {
     static const struct data_handler handler = {.on_message = on_message, .on_lost = on_lost};
@@ -80,6 +94,8 @@ dragon_err_t far_create(struct waiter *waiter, struct far **far_out, dragon_erro
         return err;
     }
     waiter->port = far->port;
+    waiter->on_losses = on_losses;
+    waiter->losses_arg = far;
     *far_out = far;
     return DRAGON_OK;
 }
@@ -106,6 +122,7 @@ void far_destroy(struct far *far)
     serve_destroy(far->serve);
     far->waiter->port = NULL;
     far->waiter->on_turn = NULL;
+    far->waiter->on_losses = NULL;
     data_port_destroy(far->port);
     far_copies_fini(far);
     ids_fini(&far->ways);

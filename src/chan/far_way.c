@@ -147,13 +147,15 @@ dragon_err_t far_home(struct far_object *object, int64_t deadline_ns)
 {
     struct far_way *way = &object->home;
     dragon_err_t err = DRAGON_OK;
+    wait_look_for_losses(object->far->waiter);
     // When a transport has just died, the keeper there may still tell its address.
     for (int try = 0; !way->open && try < OPEN_TRIES; try++) {
         if (err == DRAGON_ERR_PEER)
             (void)far_wait(object->far, never, NULL, DRAGON_WAIT_IDLE, NULL,
                            far_deadline(OPEN_AGAIN_MS << try));
         err = open_home(object, deadline_ns);
-        if (err != DRAGON_ERR_PEER)
+        if (err != DRAGON_ERR_PEER ||
+            board_is_lost(object->far->waiter->space->board, object->node))
             break;
     }
     return err;
@@ -217,6 +219,7 @@ dragon_err_t far_send_way(struct far_object *object, bool large, const struct fa
 {
     struct far_way *direct = &object->direct, *home = &object->home;
     dragon_err_t err = DRAGON_OK;
+    wait_look_for_losses(object->far->waiter);
     if (direct->moved || (direct->peer && direct->known && !direct->open))
         err = leave_direct(object, how);
     if (err == DRAGON_OK && home->moved)

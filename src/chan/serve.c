@@ -224,6 +224,8 @@ bool serve_turn(struct serve *serve)
     serve->did = serve->lacks_memory = false;
     if (!serve->all)
         serve->waiter->nap_ns = 0;
+    if (serve->losses != atomic_load(&serve->waiter->space->board->losses))
+        connections_look_for_losses(serve);
     if (!serve->waiting && !serve->telling)
         return false;
     struct served *served, *next;

@@ -129,6 +129,7 @@ struct serve {
     struct connection *connections;
     struct served *waiting;
     struct use *telling;
+    uint32_t losses; // of the board, that we know of
     uint32_t moving;   // payloads that the network has our memory for
     bool lacks_memory; // something waits for it
     bool did;          // something, in this turn
@@ -153,7 +154,8 @@ void served_waits(struct serve *serve, struct served *served); // or not any mor
 
 void reply(struct connection *connection, uint8_t type, const void *header, size_t bytes);
 void connection_close(struct serve *serve, struct connection *connection);
-void connection_drop(struct connection *connection); // what it has sent, too
+void connections_look_for_losses(struct serve *serve); // of nodes without which the runtime goes on
+void connection_drop(struct connection *connection);   // what it has sent, too
 struct use *use_find(struct connection *connection, uint32_t handle);
 void use_destroy(struct use *use);
 void use_gone(struct use *use); // the same, and the connection with the last one when it is gone

@@ -175,6 +175,20 @@ void connection_close(struct serve *serve, struct connection *connection)
     connection_lost(serve, connection);
 }
 
+void connections_look_for_losses(struct serve *serve)
+{
+    const struct board *board = serve->waiter->space->board;
+    struct connection *connection, *next;
+    serve->losses = atomic_load(&board->losses);
+    DL_FOREACH_SAFE(serve->connections, connection, next)
+    {
+        if (!connection->peer || !board_is_lost(board, connection->node))
+            continue;
+        data_peer_close(connection->peer, false);
+        connection_lost(serve, connection);
+    }
+}
+
 void connection_drop(struct connection *connection)
 {
     struct use *use, *next;

@@ -49,8 +49,10 @@ int64_t wait_deadline(int timeout_ms)
 
 void wait_turn(struct waiter *waiter)
 {
-    if (network_counts(waiter))
+    if (network_counts(waiter)) {
         data_port_progress(waiter->port);
+        wait_look_for_losses(waiter);
+    }
     if (waiter->on_turn)
         waiter->on_turn(waiter->arg);
 }

@@ -36,6 +36,11 @@ struct waiter {
     // that what rang meanwhile was not for that call alone, and when a watch was answered. May be NULL.
     void (*on_woken)(void *arg);
     void *woken_arg;
+    // The board has other losses than these: connections to nodes without which the runtime goes on are lost. It notes
+    // the new number. May be NULL.
+    void (*on_losses)(void *arg);
+    void *losses_arg;
+    uint32_t losses;
 };
 
 struct awaited {
@@ -61,6 +66,13 @@ dragon_err_t wait_for(struct waiter *waiter, struct awaited *items, size_t count
 
 // The network gets its chance, if it counts: for who finds something to do without waiting.
 void wait_turn(struct waiter *waiter);
+
+// Nodes may be lost: who goes to the network without waiting looks first.
+static inline void wait_look_for_losses(struct waiter *waiter)
+{
+    if (waiter->on_losses && atomic_load(&waiter->space->board->losses) != waiter->losses)
+        waiter->on_losses(waiter->losses_arg);
+}
 
 // Whoever was rung for something and does not take it wakes the next who waits for it.
 void wait_pass_on(struct waiter *waiter, const struct awaited *items, size_t count);

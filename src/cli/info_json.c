@@ -72,13 +72,13 @@ static json_t *gpu_object(const struct info *info, const dragon_node_t *node, ui
 
 static json_t *node_object(const dragon_node_t *node)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "number",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "number",
                      number(node->number), "name", json_of_text(node->name), "host",
                      json_of_text(node->host), "cores", number(node->cores), "free_cores",
                      number(node->free_cores), "threads", number(node->threads), "sockets",
                      number(node->sockets), "numa", number(node->numa), "l3", number(node->l3),
                      "memory_bytes", number(node->memory_bytes), "gpus", number(node->gpus),
-                     "free_gpus", number(node->free_gpus));
+                     "free_gpus", number(node->free_gpus), "lost", node->lost);
 }
 
 static json_t *full_node_object(const struct info *info, const dragon_node_t *node)
@@ -102,10 +102,10 @@ static json_t *rank_object(uint64_t group, uint32_t rank, const dragon_rank_info
     const dragon_rank_status_t *status = &what->status;
     char state[32];
     info_rank_state(what, state, sizeof state);
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:b, s:o}",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:b, s:o}",
                      "group", number(group), "rank", number(rank), "node", number(place->node),
                      "pid", json_integer(status->pid), "state", json_of_text(state), "ended",
-                     status->ended, "removed", status->removed, "exit_code",
+                     status->ended, "removed", status->removed, "lost", status->lost, "exit_code",
                      status->exit_code < 0 ? json_null() : json_integer(status->exit_code),
                      "template", number(place->process_template), "cores",
                      json_of_cores(place->cores), "gpus", json_of_gpus(place->gpus), "bind",

@@ -16,7 +16,9 @@ bool info_wants(const struct info *info, const dragon_group_info_t *group)
 void info_rank_state(const dragon_rank_info_t *rank, char *state, size_t room)
 {
     const dragon_rank_status_t *status = &rank->status;
-    if (status->removed && status->ended)
+    if (status->lost)
+        snprintf(state, room, "lost");
+    else if (status->removed && status->ended)
         snprintf(state, room, "removed");
     else if (status->ended && status->pid == 0)
         snprintf(state, room, "not started");

@@ -26,7 +26,10 @@ static void add_node(struct table *table, const dragon_node_t *node)
     table_add(table, "%u", node->number);
     table_add(table, "%s", node->name);
     table_add(table, "%s", node->host);
-    table_add(table, "%u/%u", node->free_cores, node->cores);
+    if (node->lost)
+        table_add(table, "lost");
+    else
+        table_add(table, "%u/%u", node->free_cores, node->cores);
     table_add(table, "%u", node->threads);
     table_add(table, "%u", node->sockets);
     table_add(table, "%u", node->numa);
@@ -231,6 +234,8 @@ static void show_sums(const struct info *info)
     uint32_t nodes = dragon_system_nodes(info->system);
     for (uint32_t i = 0; i < nodes; i++) {
         const dragon_node_t *node = dragon_system_node(info->system, i);
+        if (node->lost)
+            continue;
         cores += node->cores;
         free_cores += node->free_cores;
         gpus += node->gpus;

@@ -28,6 +28,7 @@ enum {
     OPTION_NETWORK,
     OPTION_UP_TIMEOUT,
     OPTION_NODE_TIMEOUT,
+    OPTION_NODE_FAILURE,
     OPTION_GRACE,
     OPTION_FANOUT,
     OPTION_GPUS,
@@ -50,6 +51,9 @@ static const struct option_row rows[] = {
      "limit for all nodes to come up (60s)"},
     {OPTION_NODE_TIMEOUT, 0, "node-timeout", "TIME", "DRAGON_NODE_TIMEOUT",
      "a host that is silent for so long is lost (10s)"},
+    {OPTION_NODE_FAILURE, 0, "node-failure", "end|continue", "DRAGON_NODE_FAILURE",
+     "the runtime ends when a node is lost, or goes on without it: all nodes are linked to the "
+     "first then (end)"},
     {OPTION_GRACE, 0, "grace", "TIME", "DRAGON_GRACE", "between TERM and KILL at the end (1s)"},
     {OPTION_FANOUT, 0, "fanout", "N", "DRAGON_FANOUT", "nodes linked below each node (16)"},
     {OPTION_GPUS, 0, "gpus", "SPEC", "DRAGON_GPUS",
@@ -146,6 +150,9 @@ static bool take_option(void *arg, int id, const char *value, dragon_error_t *er
         return option_duration(value, &options->up_timeout_ms, error);
     case OPTION_NODE_TIMEOUT:
         return option_duration(value, &options->node_timeout_ms, error);
+    case OPTION_NODE_FAILURE:
+        options->node_failure = value;
+        return true;
     case OPTION_GRACE:
         return option_duration(value, &options->grace_ms, error);
     case OPTION_FANOUT:
@@ -196,6 +203,7 @@ static void parse(struct run *run, int argc, char **argv)
                                         .gpus = "",
                                         .up_timeout_ms = 60000,
                                         .node_timeout_ms = 10000,
+                                        .node_failure = "end",
                                         .grace_ms = 1000,
                                         .fanout = 16,
                                         .rank = -1,
@@ -334,6 +342,7 @@ static bool come_up(struct run *run, dragon_error_t *error)
     run->size = boot_size(run->boot);
     log_verbose("rank %u of %u, met by %s", run->rank, run->size,
                 boot_kind_name(boot_kind(run->boot)));
+    run->launched = boot_kind(run->boot) != BOOT_EXPLICIT;
     if (!run_agent_setup(run, error) || !run_join(run, error))
         return false;
     boot_destroy(run->boot);

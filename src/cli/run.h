@@ -20,6 +20,7 @@ struct run_options {
     uint64_t walltime_ms;                      // until the allocation ends; 0: not said
     uint64_t memory_bytes, memory_total_bytes; // shared; 0: not limited
     uint64_t up_timeout_ms, node_timeout_ms, grace_ms;
+    const char *node_failure; // "end" or "continue"
     long long fanout;
     long long rank, size; // -1: not given
     const char *address, *secret_file;
@@ -48,7 +49,9 @@ struct run {
     bool foreground; // the head shares the terminal with us
     bool told;       // another rank says why the start failed
     bool up;
-    bool ended; // the agent has said how
+    bool launched; // by a launcher, which watches the exit codes of all
+    bool goes_on;  // the runtime does, without a node that is lost
+    bool ended;    // the agent has said how
     int exit_code;
     char cause[512];
     struct control_ready ready;

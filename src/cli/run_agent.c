@@ -209,6 +209,14 @@ bool run_agent_setup(struct run *run, dragon_error_t *error)
     return false;
 }
 
+// Of a node without which the runtime goes on: launchers end a whole job when one of its processes fails. So the code of
+// the runtime is that of node 0 alone.
+static void end_quietly(struct run *run)
+{
+    if (run->goes_on && run->launched && run->up && run->rank != 0)
+        run->exit_code = 0;
+}
+
 static void say_agent_died(struct run *run)
 {
     char host[65] = "";
@@ -234,6 +242,7 @@ void run_agent_guard(struct run *run)
         loop_turn(run->loop, 0);
     if (!run->ended)
         say_agent_died(run);
+    end_quietly(run);
 }
 
 static void wait_for(struct run *run, bool (*waiting)(const struct run *run), uint64_t ms)

@@ -85,6 +85,7 @@ static int start_peers(struct run *run, const char *address, int secret_fd)
             strv_pushf(&argv, "--fanout=%lld", run->options.fanout) &&
             strv_pushf(&argv, "--node-timeout=%llums",
                        (unsigned long long)run->options.node_timeout_ms) &&
+            strv_pushf(&argv, "--node-failure=%s", run->options.node_failure) &&
             strv_pushf(&argv, "--grace=%llums", (unsigned long long)run->options.grace_ms) &&
             strv_pushf(&argv, "--up-timeout=%llums",
                        (unsigned long long)run->options.up_timeout_ms);

@@ -15,10 +15,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BLOB_MAGIC = 0x4e475244, WIRE_VERSION = 4, NAME_BYTES = 8, STEM_BYTES = 16, WORD_ROOM = 48 };
+enum { BLOB_MAGIC = 0x4e475244, WIRE_VERSION = 5, NAME_BYTES = 8, STEM_BYTES = 16, WORD_ROOM = 48 };
 
 struct offer {
     const char *release;
@@ -32,6 +33,7 @@ struct offer {
     const char *gpus;
     uint64_t memory_bytes, memory_total_bytes;
     uint32_t fanout, node_timeout_ms, grace_ms;
+    bool goes_on; // without nodes that are lost
 };
 
 // Equal for processes that share the network and the names of one host: its boot, its name, its network.
@@ -88,6 +90,7 @@ static void offer_pack(struct pack *pack, const struct run *run)
     pack_u32(pack, (uint32_t)run->options.fanout);
     pack_u32(pack, (uint32_t)run->options.node_timeout_ms);
     pack_u32(pack, (uint32_t)run->options.grace_ms);
+    pack_u8(pack, strcmp(run->options.node_failure, "continue") == 0);
 }
 
 // The beginning is the same in every release, so that another one can be named.
@@ -122,6 +125,7 @@ static dragon_err_t offer_read(const struct boot_blob *blob, uint32_t rank, stru
     offer.fanout = unpack_u32(&unpack);
     offer.node_timeout_ms = unpack_u32(&unpack);
     offer.grace_ms = unpack_u32(&unpack);
+    offer.goes_on = unpack_u8(&unpack);
     if (!unpack_done(&unpack) || offer.cores == 0 || offer.fanout == 0) {
         strv_free(offer.addresses);
         return err_set(error, DRAGON_ERR_PROTO, "what rank %u on %.64s offered is not understood",
@@ -258,6 +262,28 @@ static void notice_shared_hosts(const struct run *run, const struct offer *offer
                 places[i].count, offers[i].host, offers[i].cores);
 }
 
+// Who goes on without a lost node has no other's messages carried by it: all nodes are children of the first.
+static uint32_t choose_fanout(const struct offer *first, uint32_t count)
+{
+    return !first->goes_on ? first->fanout : count > 2 ? count - 1 : 1;
+}
+
+// As many descriptors as that takes, and what an agent needs beside them. Its limit is ours.
+static bool can_link_all(const struct run *run, const struct offer *first, dragon_error_t *error)
+{
+    enum { BESIDES = 256 };
+    struct rlimit limit;
+    if (!first->goes_on || run->rank != 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
+        limit.rlim_max >= (rlim_t)run->size + BESIDES)
+        return true;
+    err_set(
+        error, DRAGON_ERR_FULL,
+        "with --node-failure=continue the first node is linked to all %u nodes, and may have %llu "
+        "descriptors; raise the limit there (ulimit -Hn) to %u, or use --node-failure=end",
+        run->size, (unsigned long long)limit.rlim_max, run->size + BESIDES);
+    return false;
+}
+
 static bool send_start(struct run *run, const struct offer *offers,
                        const struct place_among *places, dragon_error_t *error)
 {
@@ -269,7 +295,8 @@ static bool send_start(struct run *run, const struct offer *offers,
         .stem = offers[0].stem,
         .here = run->rank,
         .count = run->size,
-        .fanout = offers[0].fanout,
+        .fanout = choose_fanout(&offers[0], run->size),
+        .goes_on = offers[0].goes_on,
         .share_index = places[run->rank].index,
         .share_count = places[run->rank].count,
         .up_timeout_ms = (uint32_t)time_left_ms(run->deadline_ms) + 1,
@@ -315,8 +342,9 @@ bool run_join(struct run *run, dragon_error_t *error)
     bool good = places != NULL;
     run->told = !offers && run->rank > 0; // rank 0 reads the same
     if (good) {
+        run->goes_on = offers[0].goes_on;
         notice_shared_hosts(run, offers, places);
-        good = send_start(run, offers, places, error);
+        good = can_link_all(run, &offers[0], error) && send_start(run, offers, places, error);
     } else if (offers)
         err_set(error, DRAGON_ERR_NOMEM, "out of memory");
     free(places);

@@ -111,6 +111,7 @@ bool input_on_part(struct dragon_group *group, const struct plan *plan); // its 
 void group_close_input(struct dragon_group *group);
 void input_end_all(struct dragon_group *group); // nobody will write any more
 bool input_on_taken(struct dragon_group *group, struct unpack *unpack);
+void input_node_lost(struct dragon_group *group, uint32_t node); // nobody reads there any more
 
 // system.c: dragon_system_look, with a limit for the answer; 0: the usual one.
 struct dragon_system;

@@ -66,6 +66,17 @@ static struct reader *find_reader(struct group_input *input, uint32_t node)
     return NULL;
 }
 
+void input_node_lost(struct dragon_group *group, uint32_t node)
+{
+    struct group_input *input = &group->input;
+    struct reader *lost = find_reader(input, node);
+    if (!lost)
+        return;
+    *lost = input->readers[--input->reader_count];
+    if (input->reader_count > 0)
+        allow_more(input);
+}
+
 // One that comes later reads from here on.
 static bool add_reader(struct dragon_group *group, uint32_t node)
 {

@@ -175,6 +175,7 @@ static void rank_went_down(struct run *run, const struct rank_report *report)
     rank->status.pid = report->pid;
     rank->status.exit_code = rank_report_code(report);
     rank->status.ended = !report->again;
+    rank->status.lost = report->end == RANK_LOST;
     rank->known = true;
     rank->up = false;
     event_add(run, &(dragon_event_t){.kind = report->again ? DRAGON_EVENT_RANK_AGAIN
@@ -182,7 +183,10 @@ static void rank_went_down(struct run *run, const struct rank_report *report)
                                      .rank = report->rank,
                                      .node = report->node,
                                      .pid = report->pid,
-                                     .code = rank->status.exit_code});
+                                     .code = rank->status.exit_code,
+                                     .lost = rank->status.lost});
+    if (rank->status.lost && run->owner)
+        input_node_lost(run->owner, report->node);
 }
 
 static bool on_reports(struct run *run, struct unpack *unpack)

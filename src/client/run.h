@@ -22,7 +22,8 @@ static inline dragon_rank_status_t status_of(const struct rank_state *state, uin
                                   .ended = state->ended,
                                   .exit_code = state->code,
                                   .restarts = state->restarts,
-                                  .removed = state->removed};
+                                  .removed = state->removed,
+                                  .lost = state->lost};
 }
 
 struct run {

@@ -143,9 +143,12 @@ static bool take_node(struct dragon_system *system, uint32_t number, struct unpa
         .l3 = record.machine.l3_count,
         .sockets = record.machine.socket_count,
         .memory_bytes = record.machine.memory_bytes,
+        .lost = record.lost,
     };
     fill_cores(system, node, &record);
     fill_gpus(system, node, &record);
+    if (record.lost)
+        node->free_cores = node->free_gpus = 0;
     node_record_fini(&record);
     return true;
 }

@@ -155,6 +155,9 @@ dragon_err_t exchange_join(struct exchanges *exchanges, const struct exchange_ke
     size_t place;
     if (!find_place(nodes, count, tree_here(exchanges->tree), &place))
         return DRAGON_ERR_INVAL;
+    for (size_t i = 0; i < count; i++)
+        if (tree_is_lost(exchanges->tree, nodes[i]))
+            return DRAGON_ERR_PEER;
     struct exchange *exchange = exchange_of(exchanges, key);
     if (!exchange)
         return DRAGON_ERR_NOMEM;
@@ -292,6 +295,15 @@ void exchange_end(struct exchanges *exchanges, const struct exchange_key *key)
     struct exchange *exchange = exchange_find(exchanges, key);
     if (exchange)
         exchange_cancel(exchanges, exchange);
+}
+
+void exchanges_node_lost(struct exchanges *exchanges, uint32_t node)
+{
+    struct exchange *exchange, *next;
+    size_t place;
+    HASH_ITER (hh, exchanges->by_key, exchange, next)
+        if (exchange->nodes && find_place(exchange->nodes, exchange->count, node, &place))
+            exchange_cancel(exchanges, exchange);
 }
 
 void exchanges_end_group(struct exchanges *exchanges, uint64_t group)

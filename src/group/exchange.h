@@ -28,7 +28,7 @@ struct exchange_piece {
 };
 
 // Called once for each join that succeeded. `err` is OK, and all pieces are there, in no particular
-// order, valid until it returns; or CANCELED: the group has ended.
+// order, valid until it returns; or CANCELED: the group has ended, or a node that takes part is lost.
 typedef void exchange_done_fn(void *arg, dragon_err_t err, const struct exchange_piece *pieces,
                               size_t count);
 
@@ -38,7 +38,7 @@ struct exchanges *exchanges_create(struct tree *tree);
 void exchanges_destroy(struct exchanges *exchanges); // NULL is fine; cancels what is open
 
 // `nodes` are the participants in ascending order, this node among them. INVAL when they are not, or
-// this node has joined already.
+// this node has joined already. PEER: one of them is lost.
 dragon_err_t exchange_join(struct exchanges *exchanges, const struct exchange_key *key,
                            const uint32_t *nodes, size_t count, const void *data, size_t length,
                            exchange_done_fn *done, void *arg);
@@ -53,6 +53,9 @@ void exchange_missing(struct exchanges *exchanges, const struct exchange_key *ke
 
 // Cancels one, if it is open; what comes late for it is forgotten with its group.
 void exchange_end(struct exchanges *exchanges, const struct exchange_key *key);
+
+// Cancels all exchanges in which the node takes part.
+void exchanges_node_lost(struct exchanges *exchanges, uint32_t node);
 
 // Cancels all exchanges of a group and forgets what comes late for it.
 void exchanges_end_group(struct exchanges *exchanges, uint64_t group);

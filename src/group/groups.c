@@ -66,6 +66,14 @@ bool groups_describe(struct groups *groups, uint32_t node, const void *packed, s
     return groups->leader && leader_describe(groups->leader, node, packed, length);
 }
 
+// The leader first: what the others make of it is to come after the cause.
+void groups_node_lost(struct groups *groups, uint32_t node, const char *why)
+{
+    if (groups->leader)
+        leader_node_lost(groups->leader, node, why);
+    exchanges_node_lost(groups->exchanges, node);
+}
+
 static bool to_leader(struct leader *leader, const struct link_message *message)
 {
     switch (message->type) {

@@ -42,6 +42,9 @@ void groups_destroy(struct groups *groups); // NULL is fine; running ranks are l
 // False: not well-formed.
 bool groups_describe(struct groups *groups, uint32_t node, const void *packed, size_t length);
 
+// The runtime goes on without a node; of which no message comes any more.
+void groups_node_lost(struct groups *groups, uint32_t node, const char *why);
+
 // A message of another node (or of this one) that the tree delivered. False: not well-formed.
 bool groups_on_node_message(struct groups *groups, const struct link_message *message);
 

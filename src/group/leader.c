@@ -8,8 +8,6 @@
 
 #include <signal.h>
 
-enum { FAILURE_GRACE_MS = 1000 };
-
 static int compare_hosts(const void *a, const void *b)
 {
     const struct tree_node *const *x = a, *const *y = b;
@@ -214,83 +212,7 @@ void leader_on_started(void *arg, uint64_t group, uint32_t number,
     part_answer(part, DRAGON_OK, 0, "");
 }
 
-// ---- what becomes of ranks
-
-static bool starts_again(const struct led *led, const struct rank_report *report)
-{
-    const struct rank_state *state = &led->ranks[report->rank].state;
-    if (led->state != LED_RUNNING || report->ours || report->end == RANK_NOT_STARTED ||
-        report->end == RANK_STUCK || state->removed || state->restarts >= led->restart_most)
-        return false;
-    return led->restart == DRAGON_RESTART_ALWAYS ||
-           (led->restart == DRAGON_RESTART_FAILED && rank_failed(report));
-}
-
-static void start_again(struct led *led, uint32_t rank)
-{
-    struct backoff *backoff = &led->ranks[rank].backoff;
-    led_order_rank(led, rank, RANK_START_AGAIN,
-                   backoff_next(backoff, led->backoff_ms, time_now_ms()));
-}
-
-static bool ends_the_group(const struct led *led, const struct rank_report *report)
-{
-    if (report->end == RANK_NOT_STARTED)
-        return true;
-    return led->failure == DRAGON_FAILURE_STOP && !report->ours && rank_failed(report);
-}
-
-// True when the group is to be stopped because of it.
-static bool take_report(struct led *led, struct rank_report *report)
-{
-    struct rank_state *state = &led->ranks[report->rank].state;
-    if (report->end == RANK_UP) {
-        state->pid = report->pid;
-        state->restarts += state->code >= 0;
-        backoff_up(&led->ranks[report->rank].backoff, time_now_ms());
-        return false;
-    }
-    if (report->pid)
-        state->pid = report->pid;
-    state->code = rank_report_code(report);
-    report->again = starts_again(led, report);
-    if (report->again) {
-        start_again(led, report->rank);
-        return false;
-    }
-    led->over++;
-    if (!report->ours)
-        led_blame_report(led, report);
-    led_give_rank(led, report->rank);
-    return ends_the_group(led, report);
-}
-
-bool leader_on_reports(struct leader *leader, const struct link_message *message)
-{
-    struct unpack unpack = unpack_start(message->body, message->length);
-    struct led *led = led_find(leader, unpack_u64(&unpack));
-    struct pack reports = PACK_EMPTY;
-    struct rank_report report;
-    bool stop = false;
-    if (unpack.failed || unpack_left(&unpack) % RANK_REPORT_BYTES != 0)
-        return false;
-    if (!led)
-        return true;
-    pack_u64(&reports, led->group);
-    while (unpack_left(&unpack) > 0 && rank_report_unpack(&unpack, &report)) {
-        if (report.rank >= led->size || led->ranks[report.rank].state.ended)
-            continue;
-        stop = take_report(led, &report) || stop;
-        rank_report_pack(&reports, &report);
-    }
-    led_to_clients(led, GC_REPORTS, &reports);
-    pack_fini(&reports);
-    if (stop)
-        led_stop(led, FAILURE_GRACE_MS, "a rank failed");
-    else
-        led_check_over(led);
-    return true;
-}
+// ---- what hosts tell
 
 bool leader_on_last_lines(struct leader *leader, const struct link_message *message)
 {
@@ -412,30 +334,41 @@ bool leader_on_ask(struct leader *leader, const struct link_message *message)
     return true;
 }
 
-static void forget_watcher(struct led *led, struct asker asker)
+static bool is_gone(struct asker asker, struct asker gone)
+{
+    return asker.node == gone.node &&
+           (gone.session == ALL_SESSIONS || asker.session == gone.session);
+}
+
+static void forget_watcher(struct led *led, struct asker gone)
 {
     for (size_t i = 0; i < led->watcher_count; i++)
-        if (same_asker(led->watchers[i], asker))
+        if (is_gone(led->watchers[i], gone))
             led->watchers[i--] = led->watchers[--led->watcher_count];
 }
 
-bool leader_on_session_gone(struct leader *leader, const struct link_message *message)
+void leader_forget_client(struct leader *leader, struct asker gone, const char *why)
 {
-    struct unpack unpack = unpack_start(message->body, message->length);
-    struct asker asker = {.session = unpack_u64(&unpack), .node = message->source};
     struct led *led, *next;
-    if (!unpack_done(&unpack))
-        return false;
     HASH_ITER (hh, leader->groups, led, next) {
-        forget_watcher(led, asker);
-        if (led->orphan || !same_asker(led->owner, asker))
+        forget_watcher(led, gone);
+        if (led->orphan || !is_gone(led->owner, gone))
             continue;
         if (led->detached) {
             led->orphan = true;
             led->owner_pid = 0;
             led_discard(led);
         } else
-            led_abandon(led, "its client is gone");
+            led_abandon(led, why);
     }
+}
+
+bool leader_on_session_gone(struct leader *leader, const struct link_message *message)
+{
+    struct unpack unpack = unpack_start(message->body, message->length);
+    struct asker asker = {.session = unpack_u64(&unpack), .node = message->source};
+    if (!unpack_done(&unpack) || asker.session == ALL_SESSIONS)
+        return false;
+    leader_forget_client(leader, asker, "its client is gone");
     return true;
 }

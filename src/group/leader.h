@@ -28,6 +28,9 @@ bool leader_on_ask(struct leader *leader, const struct link_message *message);
 bool leader_on_query(struct leader *leader, const struct link_message *message);
 bool leader_on_session_gone(struct leader *leader, const struct link_message *message);
 
+// The runtime goes on without the node.
+void leader_node_lost(struct leader *leader, uint32_t node, const char *why);
+
 // The start exchange of a part of a group has come to node 0, where the host takes part in all of them.
 // `arg` is the leader.
 void leader_on_started(void *arg, uint64_t group, uint32_t part,

@@ -17,13 +17,16 @@
 
 enum led_state { LED_QUEUED, LED_PREPARING, LED_RUNNING, LED_STOPPING, LED_KILLING, LED_STATES };
 
-enum weight { WEIGHT_NONE, WEIGHT_COMPLAINT, WEIGHT_DEATH }; // of a cause
+enum weight { WEIGHT_NONE, WEIGHT_COMPLAINT, WEIGHT_DEATH, WEIGHT_LOST }; // of a cause
+
+enum { FAILURE_GRACE_MS = 1000 };
 
 // A client: its session and the node that it is on.
 struct asker {
     uint64_t session;
     uint32_t node;
 };
+enum { ALL_SESSIONS = 0 }; // none has this number
 
 static inline bool same_asker(struct asker a, struct asker b)
 {
@@ -110,6 +113,13 @@ struct leader {
 bool leader_is_up(const struct leader *leader); // all nodes have told what they have
 void leader_to_client(struct leader *leader, struct asker asker, uint16_t type, struct pack *body);
 const char *leader_node_name(const struct leader *leader, uint32_t node);
+// Its groups are stopped, but for those that were detached. ALL_SESSIONS: all clients of the node.
+void leader_forget_client(struct leader *leader, struct asker gone, const char *why);
+
+// ---- leader_ranks.c
+
+// Sets `again`. True when the group is to be stopped because of it.
+bool led_take_report(struct led *led, struct rank_report *report);
 
 // ---- led.c
 
@@ -159,6 +169,8 @@ void part_place(struct part *part);
 void part_fail(struct part *part, dragon_err_t err, int code, const char *text); // the same holds
 void part_give_up(struct part *part, dragon_err_t err, const char *text); // of an add; not that
 void leader_look_at_queue(void *leader);
+void leader_refuse_impossible(
+    struct leader *leader); // who waits for room that cannot be had any more
 void part_answer(struct part *part, dragon_err_t err, int code, const char *text);
 void leader_plan_only(struct leader *leader, struct asker asker, uint32_t request,
                       const struct group_spec *spec);

@@ -71,6 +71,11 @@ static void blame_ended(struct led *led, const struct rank_report *report, const
             "it knows and ran as a world of one, or it is no MPI program (leave --pmi out then)",
             who);
         break;
+    case RANK_LOST: // ranks of an MPI job may have died of it before it was noticed
+        led_blame(led, led->pmi ? WEIGHT_LOST : WEIGHT_DEATH, code,
+                  "%s is gone with its node %u (host %s), which is lost", who, report->node,
+                  led->leader->hosts[report->node]);
+        break;
     case RANK_UP:
     case RANK_ENDS:
         break;

@@ -18,15 +18,18 @@ struct asked {
 void mpi_modex_ask(struct mpi *mpi, uint64_t id, uint64_t group, uint32_t rank)
 {
     struct mpi_job *job = mpi_find_job(mpi, group);
-    if (!job || rank >= job->map.size) {
-        pmix_service_modex_done(mpi->service, id, DRAGON_ERR_NOT_FOUND, NULL, 0);
+    bool known = job && rank < job->map.size;
+    uint32_t node = known ? job->nodes[job->map.node_of_rank[rank]] : 0;
+    if (!known || tree_is_lost(mpi->options.tree, node)) {
+        pmix_service_modex_done(mpi->service, id, known ? DRAGON_ERR_PEER : DRAGON_ERR_NOT_FOUND,
+                                NULL, 0);
         return;
     }
     struct pack body = PACK_EMPTY;
     pack_u64(&body, id);
     pack_u64(&body, group);
     pack_u32(&body, rank);
-    tree_send(mpi->options.tree, job->nodes[job->map.node_of_rank[rank]], GN_MODEX, &body);
+    tree_send(mpi->options.tree, node, GN_MODEX, &body);
 }
 
 static void answer_modex(struct mpi *mpi, uint32_t node, uint64_t id, uint64_t group,

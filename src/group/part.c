@@ -296,6 +296,38 @@ void leader_look_at_queue(void *arg)
     } while (leader->queue_changes != before);
 }
 
+// False, with the reason: there would be no room if nothing else ran.
+static bool can_be(const struct part *part, struct ledger *empty, dragon_error_t *error)
+{
+    struct plan plan;
+    dragon_err_t err = make_plan(&part->spec, part->led->size, false, empty, &plan, error);
+    if (err != DRAGON_OK)
+        return err == DRAGON_ERR_NOMEM; // it is tried again
+    plan_give_all(&plan, empty);
+    plan_fini(&plan);
+    return true;
+}
+
+// After each that is refused from the front again: others may have gone with its group.
+void leader_refuse_impossible(struct leader *leader)
+{
+    struct ledger *empty = leader->queue ? ledger_empty_copy(leader->ledger) : NULL;
+    dragon_error_t error;
+    struct part *part;
+    DL_FOREACH2(leader->queue, part, queue_next)
+    part->possible = false;
+    for (part = empty ? leader->queue : NULL; part;) {
+        part->possible = part->possible || can_be(part, empty, &error);
+        if (part->possible) {
+            part = part->queue_next;
+            continue;
+        }
+        part_fail(part, DRAGON_ERR_INVAL, 125, error.text);
+        part = leader->queue;
+    }
+    ledger_destroy(empty);
+}
+
 // ---- the plan alone
 
 static void answer_plan(struct leader *leader, struct asker asker, uint32_t request,

@@ -10,7 +10,7 @@
 
 #include <dragon/group.h>
 
-enum { GROUP_WIRE_VERSION = 2 };
+enum { GROUP_WIRE_VERSION = 3 };
 
 // name, number, what its body holds
 #define GROUP_MESSAGES(X)                                                                        \
@@ -151,6 +151,7 @@ enum rank_end {
     RANK_UNCONNECTED, // exit code 0 in an MPI group that it never joined
     RANK_STUCK,       // it was killed and does not end
     RANK_NO_MEMORY,   // killed by the kernel because of its memory limit; value: the signal
+    RANK_LOST,        // its node is lost, on which nobody knows of it any more; value: KILL
     RANK_ENDS,
 };
 
@@ -226,6 +227,7 @@ struct rank_state {
     uint32_t restarts;
     uint8_t ended; // for good
     uint8_t removed;
+    uint8_t lost; // with its node
 };
 void rank_state_pack(struct pack *pack, const struct rank_state *state);
 bool rank_state_unpack(struct unpack *unpack, struct rank_state *state_out);
@@ -234,6 +236,7 @@ bool rank_state_unpack(struct unpack *unpack, struct rank_state *state_out);
 void node_record_pack(struct pack *pack, const struct ledger *ledger, uint32_t node);
 struct node_record {
     const char *name, *host;
+    bool lost;
     struct machine machine;           // owned
     uint16_t *core_users, *gpu_users; // owned
 };

@@ -40,6 +40,7 @@ int rank_report_code(const struct rank_report *report)
     switch ((enum rank_end)report->end) {
     case RANK_SIGNALED:
     case RANK_NO_MEMORY:
+    case RANK_LOST:
         return 128 + report->value;
     case RANK_STUCK:
         return 125;
@@ -57,6 +58,7 @@ void rank_state_pack(struct pack *pack, const struct rank_state *state)
     pack_u32(pack, state->restarts);
     pack_u8(pack, state->ended);
     pack_u8(pack, state->removed);
+    pack_u8(pack, state->lost);
 }
 
 bool rank_state_unpack(struct unpack *unpack, struct rank_state *state_out)
@@ -67,6 +69,7 @@ bool rank_state_unpack(struct unpack *unpack, struct rank_state *state_out)
     state.restarts = unpack_u32(unpack);
     state.ended = unpack_u8(unpack);
     state.removed = unpack_u8(unpack);
+    state.lost = unpack_u8(unpack);
     if (unpack->failed)
         return false;
     *state_out = state;
@@ -159,6 +162,7 @@ void node_record_pack(struct pack *pack, const struct ledger *ledger, uint32_t n
     const struct ledger_node *entry = &ledger->nodes[node];
     pack_str(pack, entry->name);
     pack_str(pack, entry->host);
+    pack_u8(pack, entry->lost);
     machine_pack(pack, entry->machine);
     pack_users(pack, entry);
 }
@@ -183,6 +187,7 @@ bool node_record_unpack(struct unpack *unpack, struct node_record *record_out)
 {
     struct node_record record = {.name = unpack_str(unpack)};
     record.host = unpack_str(unpack);
+    record.lost = unpack_u8(unpack);
     if (!machine_unpack(unpack, &record.machine))
         return false;
     record.core_users = unpack_users(unpack, record.machine.core_count);

@@ -28,6 +28,12 @@ struct keep_asker {
     uint32_t request;
     uint64_t session; // of that node
 };
+enum { KEEP_ALL_SESSIONS = 0 }; // none has this number
+
+static inline bool keep_is_of(const struct keep_asker *asker, uint32_t node, uint64_t session)
+{
+    return asker->node == node && (session == KEEP_ALL_SESSIONS || asker->session == session);
+}
 
 struct keep_session;
 struct keep_request {
@@ -55,19 +61,23 @@ struct keep_session *keep_slot_session(struct keeper *keeper, uint32_t slot); //
 
 // ---- sessions: keep_session.c
 
+struct keep_pending {
+    uint32_t request, node; // who is to answer it
+};
+
 struct keep_session {
     struct keeper *keeper; // borrowed
     uint64_t number;
-    int fd;                         // owned
-    struct loop_watch *watch;       // owned; NULL: nothing of it is read any more
-    pid_t pid;                      //
-    int pidfd;                      // owned; -1: the system has none
-    struct loop_watch *pidfd_watch; // owned
-    int bell_fd;                    // owned
-    uint32_t slot;                  // SLOT_NONE: it has not said hello
-    uint8_t role;                   // enum keeper_role
-    bool dropped;                   // by us; its process may live
-    uint32_t pending[KEEP_PENDING]; // requests that are not answered
+    int fd;                                    // owned
+    struct loop_watch *watch;                  // owned; NULL: nothing of it is read any more
+    pid_t pid;                                 //
+    int pidfd;                                 // owned; -1: the system has none
+    struct loop_watch *pidfd_watch;            // owned
+    int bell_fd;                               // owned
+    uint32_t slot;                             // SLOT_NONE: it has not said hello
+    uint8_t role;                              // enum keeper_role
+    bool dropped;                              // by us; its process may live
+    struct keep_pending pending[KEEP_PENDING]; // requests that are not answered
     uint32_t pending_count;
     struct keep_attachment *attached; // owned, by object
     struct keep_holding *holdings;    // owned, by block
@@ -84,6 +94,9 @@ void keep_session_answer(struct keep_session *session, uint32_t request, dragon_
 void keep_session_drop(struct keep_session *session, const char *why); // it is not freed
 void keep_session_destroy(struct keep_session *session);
 void keep_session_mark_told(struct keep_session *session, uint32_t node);
+void keep_session_mark_asked(struct keep_session *session, uint32_t request, uint32_t node);
+// What the node was asked is answered in its place.
+void keep_session_node_lost(struct keep_session *session, uint32_t node, const char *why);
 
 // ---- requests: keep_request.c
 
@@ -199,7 +212,7 @@ struct keep_object {
     struct object_spec spec;
     struct keep_asker maker;
     bool tied;      // it ends with its maker: it is owned, or nobody has opened it yet
-    bool known; // its maker has opened it
+    bool known;     // its maker has opened it
     bool destroyed; // it only waits for those who are attached
     bool named;
     uint32_t attached;  // sessions
@@ -210,6 +223,12 @@ struct keep_object {
     struct keep_object *prev, *next; // among the tied ones
     UT_hash_handle hh;
 };
+
+enum { KEEP_NODE_SHIFT = 40 }; // of an id
+static inline uint32_t keep_object_home(uint64_t id)
+{
+    return (uint32_t)(id >> KEEP_NODE_SHIFT);
+}
 
 struct keep_attachment {
     uint64_t id;
@@ -262,6 +281,7 @@ void keep_share_close(struct keeper *keeper);
 
 void keep_names_forget(struct keeper *keeper, uint64_t object);
 void keep_names_gone(struct keeper *keeper, uint32_t node, uint64_t session);
+void keep_names_node_lost(struct keeper *keeper, uint32_t node); // and the objects there
 void keep_names_close(struct keeper *keeper);
 
 // ---- other keepers: keep_far.c
@@ -271,7 +291,7 @@ void keep_far_answer(struct keeper *keeper, const struct keep_asker *asker, drag
                      const char *why, const struct pack *body);
 void keep_far_gone(struct keep_session *session);
 void keep_far_say(struct keeper *keeper, uint32_t node, uint16_t type, uint64_t number);
-// What was kept here for a session, of any node, that is gone.
+// What was kept here for a session, of any node, that is gone; KEEP_ALL_SESSIONS: for all of the node.
 void keep_session_gone(struct keeper *keeper, uint32_t node, uint64_t session);
 
 // ---- dragon-transport: keep_transport.c

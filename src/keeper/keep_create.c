@@ -150,7 +150,7 @@ void keep_creations_gone(struct keeper *keeper, uint32_t node, uint64_t session)
     struct keep_creation *creation;
     DL_FOREACH(keeper->creations, creation)
     {
-        if (creation->asker.node == node && creation->asker.session == session)
+        if (keep_is_of(&creation->asker, node, session))
             creation->gone = true;
     }
 }

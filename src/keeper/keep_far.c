@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Other keepers. What is asked of another node goes there with the name of who asked, and the answer comes straight
-// back to that; nothing is kept on the way, because the session itself knows what it waits for. A lost node ends the
-// runtime, so no answer has to be waited for here.
+// back to that; nothing is kept on the way, because the session itself knows what it waits for, and from whom. Should that
+// node be lost, and the runtime go on, it is told so.
 #include "config.h"
 
 #include "keeper/internal.h"
@@ -10,6 +10,12 @@
 static void say(struct keeper *keeper, uint32_t node, uint16_t type, struct pack *body)
 {
     tree_send(keeper->options.tree, node, type, body);
+}
+
+static void keep_lost_text(const struct keeper *keeper, uint32_t node, char *text, size_t room)
+{
+    snprintf(text, room, "node %u (%.80s) is lost", node,
+             tree_node(keeper->options.tree, node)->name);
 }
 
 void keep_far_say(struct keeper *keeper, uint32_t node, uint16_t type, uint64_t number)
@@ -22,6 +28,14 @@ void keep_far_say(struct keeper *keeper, uint32_t node, uint16_t type, uint64_t 
 void keep_far_ask(struct keeper *keeper, uint32_t node, const struct keep_request *request)
 {
     struct pack body = PACK_EMPTY;
+    if (tree_is_lost(keeper->options.tree, node)) {
+        char why[128];
+        keep_lost_text(keeper, node, why, sizeof why);
+        keep_answer(keeper, &request->asker, DRAGON_ERR_PEER, why, NULL);
+        return;
+    }
+    if (request->session)
+        keep_session_mark_asked(request->session, request->asker.request, node);
     // What is kept there for the session, it is told when the session is gone.
     if (request->session && (request->type == KC_CREATE || request->type == KC_FIND))
         keep_session_mark_told(request->session, node);
@@ -59,6 +73,23 @@ void keep_session_gone(struct keeper *keeper, uint32_t node, uint64_t session)
     keep_creations_gone(keeper, node, session);
     keep_objects_end_tied(keeper, node, session);
     keep_names_gone(keeper, node, session);
+}
+
+// Whose blocks and proxies they were is found out by who serves them: dragon-transport and single receivers.
+void keeper_node_lost(struct keeper *keeper, uint32_t node)
+{
+    char why[128];
+    keep_lost_text(keeper, node, why, sizeof why);
+    keep_session_gone(keeper, node, KEEP_ALL_SESSIONS);
+    keep_names_node_lost(keeper, node);
+    if (keeper->granted)
+        keep_room_returned(keeper, node, keeper->granted[node]);
+    for (struct keep_session *session = keeper->sessions; session; session = session->hh.next)
+        keep_session_node_lost(session, node, why);
+    if (!keeper->space)
+        return;
+    board_lose(keeper->board, node);
+    space_ring_all(keeper->space);
 }
 
 // ---- what comes

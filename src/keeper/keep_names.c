@@ -84,6 +84,15 @@ void keep_names_forget(struct keeper *keeper, uint64_t object)
     }
 }
 
+void keep_names_node_lost(struct keeper *keeper, uint32_t node)
+{
+    for (struct keep_name *name = keeper->names, *next; name; name = next) {
+        next = name->hh.next;
+        if (name->text && name->object && keep_object_home(name->object) == node)
+            name_clear(keeper, name);
+    }
+}
+
 // ---- who waits
 
 static void finder_free(struct keeper *keeper, struct keep_finder *finder)
@@ -148,7 +157,7 @@ void keep_names_gone(struct keeper *keeper, uint32_t node, uint64_t session)
     struct keep_finder *finder, *next;
     DL_FOREACH_SAFE(keeper->finders, finder, next)
     {
-        if (finder->asker.node == node && finder->asker.session == session)
+        if (keep_is_of(&finder->asker, node, session))
             finder_free(keeper, finder);
     }
     set_timer(keeper);

@@ -9,8 +9,6 @@
 
 #include "keeper/internal.h"
 
-enum { NODE_SHIFT = 40 };
-
 // With what 0 stood for.
 static void fill_spec(struct keep_object *object)
 {
@@ -28,8 +26,8 @@ struct keep_object *keep_object_add(struct keeper *keeper, const struct keep_ask
     struct keep_object *object = calloc(1, sizeof *object);
     if (!object)
         return NULL;
-    uint64_t number = keeper->next_object++ & ((1ull << NODE_SHIFT) - 1);
-    *object = (struct keep_object){.id = (uint64_t)keeper->here << NODE_SHIFT | number,
+    uint64_t number = keeper->next_object++ & ((1ull << KEEP_NODE_SHIFT) - 1);
+    *object = (struct keep_object){.id = (uint64_t)keeper->here << KEEP_NODE_SHIFT | number,
                                    .block = block,
                                    .object = keep_at(keeper, block),
                                    .bytes = bytes,
@@ -105,7 +103,7 @@ void keep_objects_end_tied(struct keeper *keeper, uint32_t node, uint64_t sessio
     struct keep_object *object, *next;
     DL_FOREACH_SAFE(keeper->tied, object, next)
     {
-        if (object->maker.node == node && object->maker.session == session)
+        if (keep_is_of(&object->maker, node, session))
             object_end(keeper, object);
     }
 }

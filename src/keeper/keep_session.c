@@ -39,7 +39,7 @@ struct keep_session *keep_session_find(struct keeper *keeper, uint64_t number)
 static bool take_pending(struct keep_session *session, uint32_t request)
 {
     for (uint32_t i = 0; i < session->pending_count; i++) {
-        if (session->pending[i] != request)
+        if (session->pending[i].request != request)
             continue;
         session->pending[i] = session->pending[--session->pending_count];
         return true;
@@ -205,7 +205,7 @@ static void on_packet(struct keep_session *session, const uint8_t *packet, size_
                                         .request = unpack_u32(&request.body)};
     bool twice = false;
     for (uint32_t i = 0; i < session->pending_count; i++)
-        twice |= session->pending[i] == request.asker.request;
+        twice |= session->pending[i].request == request.asker.request;
     if (request.body.failed || twice || request.asker.request == 0) {
         keep_session_drop(session, "what it sent is no request");
         return;
@@ -214,7 +214,8 @@ static void on_packet(struct keep_session *session, const uint8_t *packet, size_
         keep_session_drop(session, "it asks on without waiting for answers");
         return;
     }
-    session->pending[session->pending_count++] = request.asker.request;
+    session->pending[session->pending_count++] =
+        (struct keep_pending){.request = request.asker.request, .node = session->keeper->here};
     keep_dispatch(session->keeper, &request);
 }
 
@@ -372,4 +373,19 @@ void keep_session_mark_told(struct keep_session *session, uint32_t node)
         return; // what it keeps there stays until the runtime ends
     session->told = told;
     session->told[session->told_count++] = node;
+}
+
+void keep_session_mark_asked(struct keep_session *session, uint32_t request, uint32_t node)
+{
+    for (uint32_t i = 0; i < session->pending_count; i++)
+        if (session->pending[i].request == request)
+            session->pending[i].node = node;
+}
+
+void keep_session_node_lost(struct keep_session *session, uint32_t node, const char *why)
+{
+    for (uint32_t i = session->pending_count; i-- > 0;)
+        if (i < session->pending_count && session->pending[i].node == node) // else it was dropped
+            keep_session_answer(session, session->pending[i].request, DRAGON_ERR_PEER, why, NULL,
+                                NULL, 0);
 }

@@ -100,6 +100,9 @@ bool keeper_open(struct keeper *keeper, dragon_error_t *error)
         err_set_errno(error, errno, "no memory on %s for what its processes share", keeper->host);
         return false;
     }
+    for (uint32_t node = 0; node < keeper->nodes; node++)
+        if (tree_is_lost(keeper->options.tree, node))
+            board_lose(keeper->board, node);
     if (keep_slots_open(keeper))
         return true;
     err_set(error, DRAGON_ERR_NOMEM, "out of memory on %s", keeper->host);
@@ -119,6 +122,6 @@ void keeper_end(struct keeper *keeper)
     }
     for (struct keep_session *session = keeper->sessions; session; session = session->hh.next)
         while (session->pending_count > 0)
-            keep_session_answer(session, session->pending[0], DRAGON_ERR_PEER,
+            keep_session_answer(session, session->pending[0].request, DRAGON_ERR_PEER,
                                 "the runtime has ended", NULL, NULL, 0);
 }

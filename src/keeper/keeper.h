@@ -41,6 +41,10 @@ struct keeper;
 struct keeper *keeper_create(const struct keeper_options *options, dragon_error_t *error);
 void keeper_destroy(struct keeper *keeper); // NULL is fine
 
+// The runtime goes on without a node, as the tree knows: who asked it something or waits for something there is told, and
+// what was kept for its processes goes.
+void keeper_node_lost(struct keeper *keeper, uint32_t node);
+
 // The runtime ends: everybody who waits is told.
 void keeper_end(struct keeper *keeper);
 

@@ -53,6 +53,13 @@ void board_end(int fd)
     munmap(board, board_bytes());
 }
 
+void board_lose(struct board *board, uint32_t node)
+{
+    uint64_t bit = UINT64_C(1) << (node % 64);
+    if (node < BOARD_NODES && !(atomic_fetch_or(&board->lost[node / 64], bit) & bit))
+        atomic_fetch_add(&board->losses, 1);
+}
+
 void board_init(struct board *board, uint32_t node)
 {
     board->version = BOARD_VERSION;

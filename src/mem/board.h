@@ -22,8 +22,9 @@ enum {
     SLOT_KEEPER = 1,  // the agent
     SLOT_MESSAGE = 2, // nobody: the owner of blocks that are in a message under way
     SLOT_FIRST = 3,
+    BOARD_NODES = 1 << 16, // as many as a runtime can have
 };
-enum { BOARD_MAGIC = 0x44524742, BOARD_VERSION = 1 };
+enum { BOARD_MAGIC = 0x44524742, BOARD_VERSION = 2 };
 
 enum bell_sleep {
     BELL_AWAKE,
@@ -51,9 +52,11 @@ enum { TAKEN_RECEIVED = 1, TAKEN_DIED = 2 };
 struct board {
     uint32_t magic, version;
     uint32_t node;
-    _Atomic uint32_t ended; // the runtime has: everybody who waits gets PEER
-    uint8_t room[64 - 16];
+    _Atomic uint32_t ended;  // the runtime has: everybody who waits gets PEER
+    _Atomic uint32_t losses; // how many nodes it goes on without
+    uint8_t room[64 - 20];
     struct slot slots[BOARD_SLOTS];
+    _Atomic uint64_t lost[BOARD_NODES / 64]; // which: one bit each
 };
 
 static inline size_t board_bytes(void)
@@ -76,6 +79,13 @@ static inline struct slot *board_slot(struct board *board, uint32_t slot)
 
 // For who outlives the keeper: tells all who wait, and whoever will. Nothing, when it was never opened.
 void board_end(int fd);
+
+// The runtime goes on without the node. Whoever waits for something there finds `losses` changed, when it is rung.
+void board_lose(struct board *board, uint32_t node);
+static inline bool board_is_lost(const struct board *board, uint32_t node)
+{
+    return node < BOARD_NODES && (atomic_load(&board->lost[node / 64]) >> (node % 64) & 1);
+}
 
 // ---- sleeping
 //

@@ -49,6 +49,7 @@ struct tree {
     struct branch parent;                    // unused at node 0
     struct branch *children;                 // owned, child_count of them
     uint32_t child_count;
+    bool *lost;                      // owned, one a node; NULL: none is
     struct pack cards;               // of the nodes below, until this one is up
     uint8_t hello[AUTH_HELLO_BYTES]; // what we say of ourselves: our node number
     bool up, failed, leaving, left;
@@ -67,6 +68,11 @@ uint32_t tree_count(const struct tree *tree)
 uint32_t tree_fanout(const struct tree *tree)
 {
     return tree->options.fanout;
+}
+
+bool tree_is_lost(const struct tree *tree, uint32_t node)
+{
+    return tree->lost && node < tree->options.count && tree->lost[node];
 }
 
 const struct tree_node *tree_node(const struct tree *tree, uint32_t node)
@@ -204,6 +210,10 @@ void tree_send(struct tree *tree, uint32_t node, uint16_t type, struct pack *bod
                                    .destination = node,
                                    .body = body->data,
                                    .length = (uint32_t)body->length};
+    if (tree_is_lost(tree, node)) {
+        pack_fini(body);
+        return;
+    }
     if (body->failed || body->length > BODY_LIMIT) {
         pack_fini(body);
         tree_fail(tree, "a message to another node was too large for this host");
@@ -428,8 +438,29 @@ void tree_destroy(struct tree *tree)
     for (uint32_t i = 0; i < tree->child_count; i++)
         link_destroy(tree->children[i].link);
     pack_fini(&tree->cards);
+    free(tree->lost);
     free(tree->children);
     free(tree);
+}
+
+void tree_lose(struct tree *tree, uint32_t node)
+{
+    if (!tree->lost)
+        tree->lost = calloc(tree->options.count, sizeof *tree->lost);
+    if (!tree->lost) {
+        tree_fail(tree, "out of memory");
+        return;
+    }
+    tree->lost[node] = true;
+    for (uint32_t i = 0; i < tree->child_count; i++) {
+        struct branch *child = &tree->children[i];
+        if (child->node != node)
+            continue;
+        link_destroy(child->link);
+        child->link = NULL;
+        child->left = true;
+    }
+    tree_check_left(tree);
 }
 
 void tree_leave(struct tree *tree)

@@ -61,6 +61,11 @@ void tree_destroy(struct tree *tree); // NULL is fine; sends what is queued
 // including node 0. The body is left empty.
 void tree_send(struct tree *tree, uint32_t node, uint16_t type, struct pack *body);
 
+// From now on the runtime goes on without the node: what is sent there is dropped, and its goodbye is not waited for.
+// At node 0 its link ends, so that it learns of it if it lives. Only where all nodes are children of node 0.
+void tree_lose(struct tree *tree, uint32_t node);
+bool tree_is_lost(const struct tree *tree, uint32_t node);
+
 // Says goodbye to the parent once all below have done so; then on_left comes, and the tree can be
 // destroyed without anybody calling us lost.
 void tree_leave(struct tree *tree);

@@ -60,7 +60,7 @@ struct wanted {
     uint32_t ranks, ppn;  // ppn 0: no limit
     uint32_t cores, gpus; // for each rank; 0: its lists say, or none
     struct number_lists core_lists, unit_lists;
-    uint32_t *nodes; // owned: allowed, in their order; NULL: all
+    uint32_t *nodes; // owned: allowed and not lost, in their order; NULL: all
     uint32_t node_count;
     bool cyclic;
     uint8_t flags; // of its slots

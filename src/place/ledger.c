@@ -125,6 +125,20 @@ bool ledger_describe(struct ledger *ledger, uint32_t node, const char *name, con
     return true;
 }
 
+void ledger_lose(struct ledger *ledger, uint32_t node)
+{
+    struct ledger_node *it = &ledger->nodes[node];
+    if (it->lost || !it->machine)
+        return;
+    it->lost = true;
+    ledger->lost++;
+    ledger->all_cores -= it->machine->core_count;
+    ledger->all_gpus -= it->machine->gpu_count;
+    ledger->free_cores -= it->free_cores;
+    ledger->free_gpus -= it->free_gpus;
+    it->free_cores = it->free_gpus = 0;
+}
+
 static void empty_node(struct ledger *empty, uint32_t index)
 {
     struct ledger_node *node = &empty->nodes[index];
@@ -134,8 +148,8 @@ static void empty_node(struct ledger *empty, uint32_t index)
     node->core_users = calloc(cores + gpus * (MACHINE_TILES + 1), sizeof *node->core_users);
     node->tile_users = node->core_users ? node->core_users + cores : NULL;
     node->gpu_users = node->core_users ? node->tile_users + gpus * MACHINE_TILES : NULL;
-    node->free_cores = node->machine->core_count;
-    node->free_gpus = node->machine->gpu_count;
+    node->free_cores = node->lost ? 0 : node->machine->core_count;
+    node->free_gpus = node->lost ? 0 : node->machine->gpu_count;
 }
 
 struct ledger *ledger_empty_copy(const struct ledger *ledger)
@@ -144,6 +158,7 @@ struct ledger *ledger_empty_copy(const struct ledger *ledger)
     if (!empty)
         return NULL;
     empty->described = ledger->described;
+    empty->lost = ledger->lost;
     empty->all_cores = empty->free_cores = ledger->all_cores;
     empty->all_gpus = empty->free_gpus = ledger->all_gpus;
     memcpy(empty->nodes, ledger->nodes, ledger->count * sizeof *empty->nodes);
@@ -185,7 +200,7 @@ void ledger_take_core(struct ledger *ledger, uint32_t node, uint16_t core)
 void ledger_give_core(struct ledger *ledger, uint32_t node, uint16_t core)
 {
     struct ledger_node *it = &ledger->nodes[node];
-    if (give(&it->core_users[core])) {
+    if (give(&it->core_users[core]) && !it->lost) {
         it->free_cores++;
         ledger->free_cores++;
     }
@@ -222,7 +237,7 @@ void ledger_give_gpu(struct ledger *ledger, uint32_t node, uint16_t unit)
     uint16_t *end;
     for (uint16_t *tile = tiles_of(it, unit, &end); tile < end; tile++)
         give(tile);
-    if (give(&it->gpu_users[gpu_of_unit(unit)])) {
+    if (give(&it->gpu_users[gpu_of_unit(unit)]) && !it->lost) {
         it->free_gpus++;
         ledger->free_gpus++;
     }

@@ -14,6 +14,7 @@ struct ledger_node {
     uint16_t *tile_users; // in the same memory, MACHINE_TILES a GPU
     uint16_t *gpu_users;  // in the same memory: how often it or a tile of it was given away
     uint32_t free_cores, free_gpus; // without users
+    bool lost;                      // it is given to nobody any more
 };
 
 enum { LEDGER_USERS_LIMIT = UINT16_MAX }; // of a core or a GPU
@@ -22,6 +23,7 @@ struct ledger {
     struct ledger_node *nodes; // owned
     uint32_t count;
     uint32_t described; // nodes that have been
+    uint32_t lost;      // of these
     uint64_t all_cores, all_gpus, free_cores, free_gpus;
     struct ledger_machine *machines; // owned: the different ones
     struct ledger_name *names;       // owned, sorted; NULL: not made yet
@@ -35,6 +37,10 @@ void ledger_destroy(struct ledger *ledger);   // NULL is fine
 // described before, or out of memory.
 bool ledger_describe(struct ledger *ledger, uint32_t node, const char *name, const char *host,
                      const void *packed, size_t length);
+
+// A node that was described is gone for good: nothing of it counts as free or as there. What is given back of it later
+// is only counted down.
+void ledger_lose(struct ledger *ledger, uint32_t node);
 
 // The same nodes without any user, which borrows from this one. NULL: out of memory.
 struct ledger *ledger_empty_copy(const struct ledger *ledger);

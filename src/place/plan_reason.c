@@ -53,7 +53,10 @@ static const char *nodes_text(const struct planner *planner, const struct wanted
     if (wanted->node_count == 1)
         snprintf(text, 96, "node %.80s", planner->ledger->nodes[wanted_node(wanted, 0)].name);
     else
-        snprintf(text, 96, "the %u nodes%s", wanted->node_count, wanted->nodes ? " allowed" : "");
+        snprintf(text, 96, "the %u nodes%s", wanted->node_count,
+                 planner->ledger->lost ? " left"
+                 : wanted->nodes       ? " allowed"
+                                       : "");
     return text;
 }
 

@@ -86,9 +86,35 @@ static dragon_err_t decide_ranks(struct planner *planner, uint32_t asked, struct
                              "%llu ranks with at most %u on a node need %llu nodes, %s %u",
                              (unsigned long long)ranks, wanted->ppn,
                              (unsigned long long)((ranks + wanted->ppn - 1) / wanted->ppn),
-                             wanted->nodes ? "its policy allows" : "this runtime has",
+                             planner->ledger->lost ? "there are left"
+                             : wanted->nodes       ? "its policy allows"
+                                                   : "this runtime has",
                              wanted->node_count);
     wanted->ranks = (uint32_t)ranks;
+    return DRAGON_OK;
+}
+
+// Of the nodes allowed those are left that the runtime still has.
+static dragon_err_t leave_out_lost(struct planner *planner, struct wanted *wanted)
+{
+    const struct ledger *ledger = planner->ledger;
+    uint32_t *left = calloc(wanted->node_count ? wanted->node_count : 1, sizeof *left);
+    uint32_t count = 0;
+    if (!left)
+        return planner_error(planner, DRAGON_ERR_NOMEM, "out of memory");
+    for (uint32_t i = 0; i < wanted->node_count; i++)
+        if (!ledger->nodes[wanted_node(wanted, i)].lost)
+            left[count++] = wanted_node(wanted, i);
+    if (count == 0) { // all of those that the policy names: node 0 is never lost
+        free(left);
+        return planner_error(planner, DRAGON_ERR_INVAL, "node %.80s is lost%s",
+                             ledger->nodes[wanted_node(wanted, 0)].name,
+                             wanted->node_count > 1 ? ", as all others that its policy allows"
+                                                    : "");
+    }
+    free(wanted->nodes);
+    wanted->nodes = left;
+    wanted->node_count = count;
     return DRAGON_OK;
 }
 
@@ -107,6 +133,8 @@ dragon_err_t want_read(struct planner *planner, const struct plan_template *aske
             read_lists(planner, policy->gpu_lists, "GPUs", lists_parse_units, &wanted->unit_lists);
     if (err == DRAGON_OK && policy->hosts && policy->hosts[0])
         err = hosts_find(planner, policy->hosts, &wanted->nodes, &wanted->node_count);
+    if (err == DRAGON_OK && planner->ledger->lost)
+        err = leave_out_lost(planner, wanted);
     if (err != DRAGON_OK)
         return err;
     // A list wins over a number.

@@ -152,7 +152,7 @@ struct worker {
 struct end { // of a worker, noted from an event
     uint32_t rank;
     int pid, code;
-    bool again;
+    bool again, lost; // lost: with its node
 };
 
 struct dragon_pool {

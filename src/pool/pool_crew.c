@@ -72,7 +72,9 @@ static void give_up(struct dragon_pool *pool, struct worker *worker, dragon_err_
 
 static void cause_of(const struct end *end, char *text, size_t room)
 {
-    if (end->code > SIGNALED && end->code <= SIGNALED + SIGRTMAX)
+    if (end->lost)
+        snprintf(text, room, "is lost with its node");
+    else if (end->code > SIGNALED && end->code <= SIGNALED + SIGRTMAX)
         snprintf(text, room, "was killed by signal %d (%s)", end->code - SIGNALED,
                  strsignal(end->code - SIGNALED));
     else if (end->code < 0)
@@ -191,7 +193,7 @@ static void lose_all(struct dragon_pool *pool, struct worker *worker, const stru
     struct end limited = *end;
     limited.code = POOL_EXIT_LIMIT;
     if (!worker->overdue)
-        lose_chunks(pool, worker, end, !worker->pardoned);
+        lose_chunks(pool, worker, end, !worker->pardoned && !end->lost);
     else
         lose_chunks(pool, worker, &limited,
                     worker->first && worker->first->number == worker->overdue);
@@ -260,7 +262,8 @@ void crew_on_event(void *arg, dragon_group_t *group, const dragon_event_t *event
     pool->ends[pool->end_count++] = (struct end){.rank = event->rank,
                                                  .pid = event->pid,
                                                  .code = event->code,
-                                                 .again = event->kind == DRAGON_EVENT_RANK_AGAIN};
+                                                 .again = event->kind == DRAGON_EVENT_RANK_AGAIN,
+                                                 .lost = event->lost != 0};
 }
 
 // ---- beginnings

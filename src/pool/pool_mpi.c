@@ -132,8 +132,42 @@ static dragon_err_t error_of(const struct mpi_task *mine, int code, const char *
     return strstr(cause, "without ever connecting") ? DRAGON_ERR_LAUNCH : DRAGON_ERR_PEER;
 }
 
+// From the beginning, and before the others. It is no fault of the program, so it costs it no attempt.
+static void begin_again(struct mpi_task *mine)
+{
+    struct dragon_result *task = mine->task;
+    struct dragon_pool *pool = task->pool;
+    struct mpi *mpi = pool->mpi;
+    dragon_group_destroy(mine->group);
+    mine->group = NULL;
+    if (mine->input >= 0)
+        close(mine->input);
+    mine->input = -1;
+    for (int i = 0; i < 2; i++) {
+        mine->written[i].bytes = 0;
+        mine->written[i].more = false;
+    }
+    mine->started = mine->ended = mine->stopped = mine->lost = false;
+    if (task->state == TASK_GIVEN) {
+        task->state = TASK_WAITS;
+        pool->given--;
+        pool->waiting++;
+    }
+    task->lost++;
+    pool->retried++;
+    mine->next = mpi->first;
+    if (!mpi->first)
+        mpi->last = &mine->next;
+    mpi->first = mine;
+}
+
 static void finish_ended(struct mpi_task *mine)
 {
+    if (mine->lost && !mine->stopped && mine->task->state != TASK_DONE &&
+        !mine->task->pool->broken) {
+        begin_again(mine);
+        return;
+    }
     int code = dragon_group_exit_code(mine->group);
     const char *cause = dragon_group_cause(mine->group);
     char words[400];
@@ -179,6 +213,7 @@ void mpi_on_event(void *arg, dragon_group_t *group, const dragon_event_t *event)
     if (event->kind == DRAGON_EVENT_STARTED)
         on_started(mine);
     mine->ended |= event->kind == DRAGON_EVENT_ENDED;
+    mine->lost |= event->lost != 0;
     if (mine->ended && mine->started)
         mine->task->run_ns = real_ns() - mine->task->started_ns;
     mine->task->pool->happened++;

@@ -22,6 +22,7 @@ struct mpi_task {
     int input;             // -1: none
     struct written written[2];
     bool started, ended, stopped;
+    bool lost; // a node of it is
 };
 
 // Makes its group and submits it. When it fails the group is there or not.

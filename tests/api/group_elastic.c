@@ -109,7 +109,7 @@ static void check_restart(dragon_runtime_t *runtime)
 // One that is stopped while it waits to be started again does not come back.
 static void check_stop_between(dragon_runtime_t *runtime)
 {
-    dragon_rank_status_t status = {0, 0, 0, 0, 0, 0};
+    dragon_rank_status_t status = {0};
     dragon_group_t *group = tap_shell(runtime, "exit 1", 1);
     dragon_group_set_restart(group, DRAGON_RESTART_FAILED, 100, 20000);
     tap_start(group);

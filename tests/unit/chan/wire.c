@@ -53,7 +53,7 @@ Test(wire, values)
     struct cu_poll poll = {.events = DRAGON_POLL_RECEIVE};
     struct cu_call call = {.op = SYNC_OPS - 1};
     struct cu_opened opened = {.credits = 1};
-    struct cu_credit credit = {.error = DRAGON_ERR_LAUNCH};
+    struct cu_credit credit = {.error = DRAGON_ERR_FAILED};
     cr_expect(check(CU_OPEN, &open, sizeof open, 0));
     open.kind = OBJECT_KINDS;
     cr_expect_not(check(CU_OPEN, &open, sizeof open, 0));
@@ -77,7 +77,7 @@ Test(wire, values)
     cr_expect(check(CU_CREDIT, &credit, sizeof credit, 0));
     credit.error = 1;
     cr_expect_not(check(CU_CREDIT, &credit, sizeof credit, 0));
-    credit.error = DRAGON_ERR_LAUNCH - 1;
+    credit.error = DRAGON_ERR_FAILED - 1;
     cr_expect_not(check(CU_CREDIT, &credit, sizeof credit, 0));
 }
 

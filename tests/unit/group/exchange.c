@@ -263,6 +263,26 @@ Test(group_exchange, the_end_of_a_group_cancels_what_is_open)
     close_all();
 }
 
+Test(group_exchange, a_lost_node_cancels_those_in_which_it_takes_part)
+{
+    static const uint32_t with[] = {0, 1, 2}, without[] = {0, 2};
+    const struct exchange_key other = {.group = 8, .what = EXCHANGE_START, .turn = 1};
+    open_all(3, 2);
+    cr_expect_eq(join(0, with, 3, true), DRAGON_OK);
+    for (uint32_t here = 0; here < 3; here += 2) {
+        tree_lose(the_trees.at[here].tree, 1);
+        exchanges_node_lost(the.exchanges[here], 1);
+    }
+    cr_expect(the.outcomes[0].calls == 1 && the.outcomes[0].err == DRAGON_ERR_CANCELED);
+    cr_expect_eq(join(2, with, 3, true), DRAGON_ERR_PEER);
+    memset(the.outcomes, 0, sizeof the.outcomes);
+    for (uint32_t here = 0; here < 3; here += 2)
+        cr_expect_eq(join_key(&other, here, without, 2, true), DRAGON_OK);
+    turn_until_done(without, 2);
+    check_outcome(2, without, 2, true);
+    close_all();
+}
+
 Test(group_exchange, one_alone_is_ended)
 {
     static const uint32_t nodes[] = {0, 1};

@@ -252,6 +252,7 @@ Test(group_proto, exit_codes)
         {RANK_NOT_STARTED, ENOMEM, 125},
         {RANK_UNFINISHED, 7, 7},
         {RANK_STUCK, 9, 125},
+        {RANK_LOST, 9, 137},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct rank_report report = {.end = rows[i].end, .value = rows[i].value};

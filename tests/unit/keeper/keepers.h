@@ -59,7 +59,18 @@ static inline void keepers_on_message(struct trees_node *node, const struct link
         fprintf(stderr, "keeper %u did not understand message %u\n", node->here, message->type);
 }
 
-// 'e': the runtime ends; '0'...: a keeper is destroyed, as if its agent were gone. Each is answered with itself.
+static inline void keepers_lose(struct keepers_inside *inside, uint32_t lost)
+{
+    for (uint32_t i = 0; i < inside->trees.count; i++) {
+        if (i == lost || !inside->at[i])
+            continue;
+        tree_lose(inside->trees.at[i].tree, lost);
+        keeper_node_lost(inside->at[i], lost);
+    }
+}
+
+// 'e': the runtime ends; '0'...: a keeper is destroyed, as if its agent were gone; 'L'...: the runtime goes on without the
+// node. Each is answered with itself.
 static inline void keepers_on_control(void *arg, int events)
 {
     struct keepers_inside *inside = &keepers_inside;
@@ -76,6 +87,8 @@ static inline void keepers_on_control(void *arg, int events)
         keeper_destroy(inside->at[what - '0']);
         inside->at[what - '0'] = NULL;
     }
+    if (what >= 'L' && what < 'L' + KEEPERS_LIMIT)
+        keepers_lose(inside, (uint32_t)(what - 'L'));
     if (write(inside->control, &what, 1) != 1)
         inside->over = true;
 }

@@ -196,6 +196,58 @@ Test(keeper_nodes, many_wait_for_a_name)
 
 // ---- ends
 
+// What it holds at another node, and a question to one that does not answer.
+static pid_t asker(uint32_t node, uint32_t of, uint64_t id)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct space *space = NULL;
+        if (space_attach(the.path[node], ROLE_PROCESS, &space, &ask_error) == DRAGON_OK)
+            ask(space, KC_STAT, "48", of, id);
+        _exit(-(int)ask_error.code);
+    }
+    return pid;
+}
+
+Test(keeper_nodes, going_on_without_a_node)
+{
+    struct space *space = ask_attach(&the, 0), *other = ask_attach(&the, 2);
+    struct space *there = ask_attach(&the, 1);
+    struct object_spec spec = CHANNEL_SPEC;
+    struct object_opened opened;
+    uint64_t id = 0, kept = 0, owned = 0;
+    pid_t pids[4];
+    cr_assert_eq(ask_create(space, 1, &spec, &id), DRAGON_OK);
+    cr_assert_eq(ask_create(there, 2, &spec, &kept), DRAGON_OK);
+    cr_assert_eq(ask_open(there, 2, kept, OBJECT_CHANNEL, &opened), DRAGON_OK);
+    spec.owned = 1;
+    cr_assert_eq(ask_create(there, 2, &spec, &owned), DRAGON_OK);
+    cr_expect_eq(ask(space, KC_PUBLISH, "ss48", "gone", "there", 1u, id), DRAGON_OK);
+    cr_expect_eq(ask(space, KC_PUBLISH, "ss48", "kept", "here", 2u, kept), DRAGON_OK);
+    keepers_say(&the, '1'); // it does not answer
+    for (uint32_t i = 0; i < 4; i++)
+        pids[i] = asker(i % 2 * 2, 1, id);
+    while (ask_memory(space).processes < 2)
+        ; // some have asked already, some have not
+    uint64_t began_ms = time_now_ms();
+    keepers_say(&the, 'L' + 1);
+    for (int i = 0; i < 4; i++)
+        cr_expect_eq(exit_code(pids[i]), -DRAGON_ERR_PEER);
+    cr_expect_eq(ask_create(other, 1, &spec, &id), DRAGON_ERR_PEER);
+    cr_expect(strstr(ask_error.text, "node 1 (n1) is lost"), "%s", ask_error.text);
+    cr_expect_lt(time_now_ms() - began_ms, 5000);
+    cr_expect(board_is_lost(space->board, 1) && board_is_lost(other->board, 1));
+    cr_expect(!board_is_lost(space->board, 2) && !space_ended(space, true));
+    cr_expect_neq(ask(space, KC_FIND, "s8", "gone", UINT64_C(0)), DRAGON_OK);
+    cr_expect_eq(ask(space, KC_PUBLISH, "ss48", "gone", "anew", 2u, kept), DRAGON_OK);
+    cr_expect_eq(ask(space, KC_FIND, "s8", "kept", UINT64_C(0)), DRAGON_OK);
+    cr_expect_eq(ask_open(other, 2, kept, OBJECT_CHANNEL, &opened), DRAGON_OK);
+    cr_expect_eq(ask_open(other, 2, owned, OBJECT_CHANNEL, &opened), DRAGON_ERR_CLOSED);
+    space_detach(space);
+    space_detach(other);
+    space_detach(there);
+}
+
 Test(keeper_nodes, the_runtime_ends)
 {
     struct space *space = ask_attach(&the, 1);

@@ -351,6 +351,44 @@ Test(net_tree, a_child_that_is_lost_while_we_leave_is_not_waited_for)
     trees_fini(&the_trees);
 }
 
+static bool has_lost_its_parent(const struct trees_node *node)
+{
+    return node->here != 1 || node->lost_count > 0;
+}
+
+static bool has_heard(const struct trees_node *node)
+{
+    return node->here != 2 || node->heard > 0;
+}
+
+Test(net_tree, going_on_without_a_node)
+{
+    struct trees trees;
+    struct pack body = PACK_EMPTY;
+    trees_up(&trees, 3, 2);
+    cr_expect_not(tree_is_lost(trees.at[0].tree, 1));
+    tree_lose(trees.at[0].tree, 1);
+    tree_lose(trees.at[0].tree, 1);
+    tree_lose(trees.at[2].tree, 1);
+    cr_expect(tree_is_lost(trees.at[0].tree, 1) && tree_is_lost(trees.at[2].tree, 1));
+    cr_expect(!tree_is_lost(trees.at[0].tree, 2) && !tree_is_lost(trees.at[0].tree, 77));
+    cr_expect(trees_wait(&trees, has_lost_its_parent), "it learns of it");
+    cr_expect_eq(trees.at[0].lost_count, 0);
+    pack_u32(&body, 1);
+    tree_send(trees.at[0].tree, 1, TREES_FIRST_TYPE, &body); // dropped
+    cr_expect_eq(body.length, 0);
+    pack_u32(&body, 2);
+    tree_send(trees.at[2].tree, 1, TREES_FIRST_TYPE, &body);
+    tree_send(trees.at[0].tree, TREE_EVERYBODY, TREES_FIRST_TYPE, &body);
+    cr_expect(trees_wait(&trees, has_heard));
+    cr_expect_eq(trees.at[1].heard, 0);
+    tree_leave(trees.at[2].tree);
+    tree_leave(trees.at[0].tree);
+    tree_leave(trees.at[1].tree);
+    cr_expect(trees_wait(&trees, trees_has_left), "it is not waited for");
+    trees_fini(&trees);
+}
+
 Test(net_tree, leaving_from_inside_on_lost)
 {
     trees_up(&the_trees, 2, 1);

@@ -27,6 +27,28 @@ Test(place_ledger, users_and_what_is_free)
     ledger_destroy(NULL);
 }
 
+Test(place_ledger, a_node_that_is_lost)
+{
+    const struct made two[] = {alike, alike};
+    struct ledger *ledger = made_ledger(two, 2);
+    ledger_take_core(ledger, 1, 3);
+    ledger_take_gpu(ledger, 1, gpu_unit(1, GPU_WHOLE));
+    ledger_lose(ledger, 1);
+    ledger_lose(ledger, 1);
+    cr_expect(ledger->lost == 1 && ledger->all_cores == 4 && ledger->free_cores == 4);
+    cr_expect(ledger->all_gpus == 2 && ledger->free_gpus == 2);
+    cr_expect(ledger->nodes[1].free_cores == 0 && ledger->nodes[1].free_gpus == 0);
+    ledger_give_core(ledger, 1, 3); // as its ranks end
+    ledger_give_gpu(ledger, 1, gpu_unit(1, GPU_WHOLE));
+    cr_expect(ledger->free_cores == 4 && ledger->free_gpus == 2 &&
+              ledger->nodes[1].free_cores == 0);
+    cr_expect_eq(ledger->nodes[1].core_users[3], 0);
+    struct ledger *empty = ledger_empty_copy(ledger);
+    cr_expect(empty->lost == 1 && empty->free_cores == 4 && empty->nodes[1].free_cores == 0);
+    ledger_destroy(empty);
+    ledger_destroy(ledger);
+}
+
 Test(place_ledger, tiles_and_whole_gpus)
 {
     struct ledger *ledger = made_ledger(&alike, 1);
