@@ -346,8 +346,8 @@ void lines_destroy(struct worker *worker);
 dragon_err_t mpi_submit(struct dragon_pool *pool, struct dragon_result *task, const void *data,
                         size_t bytes, const dragon_command_t *command);
 void mpi_turn(struct dragon_pool *pool); // after what the runtime had was taken
-// How long it may be slept before the next turn; -1: without limit.
-int mpi_wait_ms(const struct dragon_pool *pool);
+// Before it is slept: how long that may be at most; -1: without limit.
+int mpi_sleep_ms(struct dragon_pool *pool);
 // Before the task is.
 void mpi_cancel(struct dragon_result *task, bool kill);
 void mpi_fail_all(struct dragon_pool *pool, dragon_err_t err, const char *why);
