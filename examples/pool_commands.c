@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RUNS = 3, RANKS = 2 };
+enum { WORKERS = 2, RUNS = 3, RANKS = 2 };
 
 static char scripts[][50] = {
     "echo hello from $(hostname)",
@@ -65,6 +65,23 @@ static void give_scripts(dragon_pool_t *pool)
     }
 }
 
+/* A program for which there is never room would wait for ever. */
+static void check_cores(dragon_runtime_t *runtime)
+{
+    dragon_system_t *system;
+    dragon_error_t error;
+    uint32_t cores = 0;
+    must(dragon_system_look(runtime, &system, &error), &error);
+    for (uint32_t i = 0; i < dragon_system_nodes(system); i++)
+        cores += dragon_system_node(system, i)->cores;
+    dragon_system_destroy(system);
+    if (cores >= WORKERS + RANKS)
+        return;
+    fprintf(stderr, "pool_commands: %d workers and an MPI program of %d ranks need %d cores\n",
+            WORKERS, RANKS, WORKERS + RANKS);
+    exit(1);
+}
+
 static void give_programs(dragon_pool_t *pool, char **argv)
 {
     for (int i = 0; i < RUNS; i++) {
@@ -86,10 +103,11 @@ int main(int argc, char **argv)
     dragon_pool_t *pool;
     dragon_error_t error;
     must(dragon_runtime_attach(&runtime, &error), &error);
-    must(dragon_policy_create(&policy),
-         NULL); /* of cores nothing: workers take none for themselves */
+    if (argc > 1)
+        check_cores(runtime);
+    must(dragon_policy_create(&policy), NULL); /* anywhere */
     spec.argv = DRAGON_POOL_COMMANDS;
-    spec.workers = 2;
+    spec.workers = WORKERS;
     spec.policy = policy;
     must(dragon_pool_create(runtime, &spec, &pool, &error), &error);
     dragon_policy_destroy(policy);
