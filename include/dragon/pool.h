@@ -242,7 +242,7 @@ typedef struct dragon_command {
     }
 
 /* MPI programs do not use the workers: each is a group of its own, which starts when there is room for it, in their order. Cores
- * that workers have for themselves are no room: a pool for MPI programs has few workers, with a policy that asks for none. */
+ * that workers have (one each at least) are no room: a pool for MPI programs has few workers. */
 DRAGON_API dragon_err_t dragon_pool_run(dragon_pool_t *pool, const dragon_command_t *command,
                                         dragon_result_t **result_out);
 DRAGON_API dragon_err_t dragon_pool_run_then(dragon_pool_t *pool, const dragon_command_t *command,

@@ -139,8 +139,11 @@ struct worker {
     bool pardoned;                // it is killed for no fault of its tasks
     struct chunk *first, **last;  // what it has
     struct chunk_ahead ahead;
-    uint32_t told; // functions below this number
-    uint64_t left; // tasks that this life can still be given
+    uint64_t since_ns; // when it began the oldest of them at the latest, if that has a limit
+    uint64_t late_ms;  // of its limit's end it was seen so long after it
+    uint64_t overdue;  // it is killed for this chunk's limit; 0: it is not
+    uint32_t told;     // functions below this number
+    uint64_t left;     // tasks that this life can still be given
     uint32_t bad_starts;
     struct lines *lines; // owned: what it wrote lately; NULL: nothing
     char *why;           // owned: of an unfit one, or of its latest bad start
@@ -189,6 +192,8 @@ struct dragon_pool {
     uint8_t *out;     // owned: what is sent
     size_t out_room;
     uint64_t looked_ns;                // at the runtime, lately
+    uint64_t limit_ns;                 // when limits are to be looked at; 0: there are none
+    uint64_t limit_looked_ns;          // when they were
     uint64_t retry_ns;                 // when full workers are tried again; 0: none
     bool closed, ending, inside, over; // over: the runtime has ended
     bool broken;                       // no task is done any more
@@ -321,6 +326,12 @@ void crew_fail_all(struct dragon_pool *pool, dragon_err_t err, const char *why);
 // "its node" when it is not known. Valid as the pool.
 const char *pool_node_name(const struct dragon_pool *pool, uint32_t node);
 
+// ---- pool_limit.c
+
+void limit_begin(struct dragon_pool *pool, struct worker *worker); // it has another oldest chunk
+void limit_look(struct dragon_pool *pool);
+int limit_wait_ms(const struct dragon_pool *pool); // how long it may be slept; -1: without limit
+
 // ---- pool_lines.c
 
 void lines_read(struct dragon_pool *pool); // what has come from all
@@ -335,8 +346,8 @@ void lines_destroy(struct worker *worker);
 dragon_err_t mpi_submit(struct dragon_pool *pool, struct dragon_result *task, const void *data,
                         size_t bytes, const dragon_command_t *command);
 void mpi_turn(struct dragon_pool *pool); // after what the runtime had was taken
-// How long it may be slept before the next turn; -1: without limit.
-int mpi_wait_ms(const struct dragon_pool *pool);
+// Before it is slept: how long that may be at most; -1: without limit.
+int mpi_sleep_ms(struct dragon_pool *pool);
 // Before the task is.
 void mpi_cancel(struct dragon_result *task, bool kill);
 void mpi_fail_all(struct dragon_pool *pool, dragon_err_t err, const char *why);

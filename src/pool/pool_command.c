@@ -22,6 +22,7 @@ static dragon_err_t run(struct dragon_pool *pool, const dragon_command_t *comman
         task->fn = fn;
         task->arg = arg;
         task->held = task_out != NULL;
+        task->limit_ms = command->limit_ms ? command->limit_ms : task->limit_ms;
         err = command->mpi_ranks ? mpi_submit(pool, task, pack.data, pack.length, command)
                                  : pool_submit(pool, task, pack.data, pack.length);
     } else if (err == DRAGON_OK) {

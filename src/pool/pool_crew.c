@@ -168,6 +168,7 @@ static void forget_life(struct worker *worker)
     worker->gone_pid = worker->pid;
     worker->pid = 0;
     worker->life = 0;
+    worker->overdue = 0;
     worker->full = worker->ending = worker->pardoned = false;
 }
 
@@ -186,10 +187,22 @@ static void on_bad_start(struct dragon_pool *pool, struct worker *worker, const 
         give_up(pool, worker, DRAGON_ERR_PEER);
 }
 
+// One that was killed for a limit ends as if it had seen that itself; unless it was quicker, and then it is killed for no fault.
+static void lose_all(struct dragon_pool *pool, struct worker *worker, const struct end *end)
+{
+    struct end limited = *end;
+    limited.code = POOL_EXIT_LIMIT;
+    if (!worker->overdue)
+        lose_chunks(pool, worker, end, !worker->pardoned && !end->lost);
+    else
+        lose_chunks(pool, worker, &limited,
+                    worker->first && worker->first->number == worker->overdue);
+}
+
 static void on_gone(struct dragon_pool *pool, struct worker *worker, const struct end *end)
 {
     bool was_ready = worker->state == WORKER_READY;
-    lose_chunks(pool, worker, end, !worker->pardoned && !end->lost);
+    lose_all(pool, worker, end);
     forget_life(worker);
     pool->replaced += end->again;
     if (worker->state == WORKER_UNFIT)

@@ -193,6 +193,8 @@ static void hand_over(struct dragon_pool *pool, struct worker *worker, struct ch
         task->worker = worker->rank;
         task->node = worker->node;
     }
+    if (worker->first == chunk)
+        limit_begin(pool, worker);
 }
 
 struct chunk *worker_take_chunk(struct dragon_pool *pool, struct worker *worker, uint64_t number)
@@ -210,6 +212,8 @@ struct chunk *worker_take_chunk(struct dragon_pool *pool, struct worker *worker,
     worker->ahead.ns -= chunk->ns;
     worker->ahead.bytes -= chunk->bytes;
     pool->busy -= worker->ahead.tasks == 0;
+    if (at == &worker->first)
+        limit_begin(pool, worker);
     return chunk;
 }
 

@@ -20,14 +20,18 @@ enum {
     EXIT_NOT_FOUND = 127,
     EXIT_LIMIT = 124,
     SIGNALED = 128,
-    LOOK_MS = 1000, // what came while another group was read is not told by any descriptor
+    // What came while another group was read is not told by any descriptor: so it is looked again soon after something came,
+    // and then less and less often.
+    LOOK_FIRST_MS = 1,
+    LOOK_MOST_MS = 1000,
 };
 
 struct mpi {
     struct mpi_task *first, **last;           // wait, in their order
     struct mpi_task *running, **running_last; // were submitted
     uint32_t running_count;
-    bool news; // something has come since the latest look
+    bool news;   // something has come since the latest look
+    int look_ms; // until the next one, when nothing comes
 };
 
 // ---- records
@@ -38,6 +42,7 @@ static struct mpi *mpi_of(struct dragon_pool *pool)
         return pool->mpi;
     pool->mpi->last = &pool->mpi->first;
     pool->mpi->running_last = &pool->mpi->running;
+    pool->mpi->look_ms = LOOK_FIRST_MS;
     return pool->mpi;
 }
 
@@ -218,6 +223,7 @@ void mpi_on_event(void *arg, dragon_group_t *group, const dragon_event_t *event)
         mine->task->run_ns = real_ns() - mine->task->started_ns;
     mine->task->pool->happened++;
     mine->task->pool->mpi->news = true;
+    pool_wake(mine->task->pool); // it may have come in a call of others
 }
 
 static void keep(struct written *written, const uint8_t *data, size_t bytes)
@@ -332,17 +338,23 @@ void mpi_turn(struct dragon_pool *pool)
     if (!pool->mpi)
         return;
     do {
+        if (pool->mpi->news)
+            pool->mpi->look_ms = LOOK_FIRST_MS;
         look_at_running(pool->mpi);
         start_more(pool);
     } while (pool->mpi->news);
 }
 
-int mpi_wait_ms(const struct dragon_pool *pool)
+int mpi_sleep_ms(struct dragon_pool *pool)
 {
-    const struct mpi *mpi = pool->mpi;
+    struct mpi *mpi = pool->mpi;
     if (!mpi || mpi->running_count == 0)
         return -1;
-    return mpi->news ? 0 : LOOK_MS;
+    if (mpi->news)
+        return 0;
+    int ms = mpi->look_ms;
+    mpi->look_ms = 2 * ms < LOOK_MOST_MS ? 2 * ms : LOOK_MOST_MS;
+    return ms;
 }
 
 void mpi_cancel(struct dragon_result *task, bool kill)

@@ -34,6 +34,7 @@ static void look_at_runtime(struct dragon_pool *pool)
     }
     lines_read(pool);
     mpi_turn(pool);
+    limit_look(pool);
     if (!has_noted(pool))
         return;
     // All that they said before is in the channel.
@@ -66,7 +67,8 @@ static int least(int a, int b) // of times to wait, of which -1 is without limit
 // How long it may be slept at most, whatever the caller wants.
 static int most_ms(struct dragon_pool *pool)
 {
-    int ms = least(dragon_runtime_wait_ms(pool->runtime), mpi_wait_ms(pool));
+    int ms = least(dragon_runtime_wait_ms(pool->runtime), mpi_sleep_ms(pool));
+    ms = least(ms, limit_wait_ms(pool));
     if (pool->retry_ns) {
         uint64_t now = time_now_ns();
         ms = least(ms, pool->retry_ns > now ? (int)((pool->retry_ns - now) / 1000000) + 1 : 0);

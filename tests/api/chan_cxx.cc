@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Channels and what is built on them, from C++: every header is included, and one call of each is made.
+// Channels and what is built on them, dictionaries and pools, from C++: every header is included, and one call of each is made.
 #include <dragon/channel.h>
+#include <dragon/dict.h>
 #include <dragon/dragon.h>
 #include <dragon/error.h>
 #include <dragon/export.h>
@@ -9,6 +10,7 @@
 #include <dragon/memory.h>
 #include <dragon/name.h>
 #include <dragon/policy.h>
+#include <dragon/pool.h>
 #include <dragon/queue.h>
 #include <dragon/runtime.h>
 #include <dragon/stream.h>
@@ -111,14 +113,71 @@ void check_others(dragon_runtime_t *runtime)
     tap_err(dragon_name_find(runtime, "a name", 0, &text, &error), DRAGON_OK, "found");
     free(text);
 }
+
+void check_dict(dragon_runtime_t *runtime)
+{
+    dragon_dict_spec_t spec = DRAGON_DICT_SPEC_INIT;
+    dragon_error_t error = {};
+    dragon_dict_t *dict = nullptr;
+    uint64_t length = 0;
+    spec.managers = 1;
+    tap_err(dragon_dict_create(runtime, &spec, &dict, &error), DRAGON_OK, "a dictionary");
+    tap_err(dragon_dict_put(dict, "key", 3, "value", 5, TAP_WAIT_MS), DRAGON_OK, "with a pair");
+    tap_err(dragon_dict_length(dict, &length, TAP_WAIT_MS), DRAGON_OK, "its length");
+    tap_err(dragon_dict_destroy(dict, &error), DRAGON_OK, "its end");
+}
+
+int square(dragon_task_t *task)
+{
+    double x = *static_cast<const double *>(dragon_task_data(task, nullptr)), y = x * x;
+    return dragon_task_return(task, &y, sizeof y) != DRAGON_OK;
+}
+const dragon_function_t functions[] = {{"square", square}, {}};
+
+struct pool_deleter {
+    void operator()(dragon_pool_t *pool) const
+    {
+        dragon_pool_destroy(pool);
+    }
+};
+
+void check_pool(dragon_runtime_t *runtime)
+{
+    dragon_pool_spec_t spec = DRAGON_POOL_SPEC_INIT;
+    dragon_error_t error = {};
+    dragon_pool_t *made = nullptr;
+    spec.workers = 1;
+    tap_err(dragon_pool_create(runtime, &spec, &made, &error), DRAGON_OK, "a pool");
+    std::unique_ptr<dragon_pool_t, pool_deleter> pool(made);
+    std::vector<double> items(100), results(items.size());
+    for (size_t i = 0; i < items.size(); i++)
+        items[i] = static_cast<double>(i);
+    tap_err(dragon_pool_map(pool.get(), "square", items.data(), sizeof(double), items.size(),
+                            results.data(), sizeof(double), TAP_WAIT_MS, &error),
+            DRAGON_OK, "a map");
+    tap_check(results[9] > 80.9 && results[9] < 81.1, "its results");
+    dragon_command_t command = DRAGON_COMMAND_INIT;
+    std::string program = "true";
+    char *argv[] = {&program[0], nullptr};
+    dragon_result_t *result = nullptr;
+    command.argv = argv;
+    tap_err(dragon_pool_run(pool.get(), &command, &result), DRAGON_OK, "a command");
+    tap_err(dragon_result_wait(result, TAP_WAIT_MS), DRAGON_OK, "its end");
+    dragon_result_destroy(result);
+}
 } // namespace
 
 int main()
 {
+    int code;
+    if (dragon_pool_work(functions, &code))
+        return code;
     dragon_runtime_t *runtime = tap_attach();
     check_channel(runtime);
     check_memory(runtime);
     check_others(runtime);
+    check_dict(runtime);
+    check_pool(runtime);
     dragon_runtime_detach(runtime);
     return tap_finish();
 }
