@@ -58,6 +58,7 @@ static bool open_signals(struct pool_run *run)
     sigaddset(&mask, SIGTERM);
     sigaddset(&mask, SIGHUP);
     sigprocmask(SIG_BLOCK, &mask, NULL);
+    signal(SIGPIPE, SIG_IGN);
     run->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
     return run->signal_fd >= 0;
 }
@@ -107,22 +108,33 @@ static void read_input(struct pool_run *run)
     pool_run_stop(run, RUN_NO_MORE, POOL_EXIT_OURS);
 }
 
+// Its descriptor tells of what comes only when nothing was left.
+static void progress_pool(struct pool_run *run)
+{
+    dragon_error_t error;
+    dragon_err_t err;
+    while ((err = dragon_pool_progress(run->pool, 0)) == DRAGON_OK)
+        ;
+    if (err != DRAGON_ERR_PEER)
+        return;
+    err_set(&error, err, "the runtime has ended");
+    pool_run_fail(run, &error);
+}
+
 static void wait_for_something(struct pool_run *run)
 {
     int input = run->state == RUN_ON && !run->input_ended ? pool_input_fd(&run->input) : -1;
     struct pollfd fds[] = {{.fd = dragon_pool_fd(run->pool), .events = POLLIN},
                            {.fd = run->signal_fd, .events = POLLIN},
                            {.fd = input, .events = POLLIN}};
-    poll(fds, 3, sooner(pool_start_wait_ms(run), pool_progress_wait_ms(&run->progress)));
+    int wait_ms = sooner(pool_start_wait_ms(run), pool_progress_wait_ms(&run->progress));
+    progress_pool(run);
+    if (poll(fds, 3, run->done || run->state >= RUN_STOP ? 0 : wait_ms) <= 0)
+        return;
     if (fds[1].revents)
         pool_run_take_signals(run);
     if (fds[2].revents)
         read_input(run);
-    if (dragon_pool_progress(run->pool, 0) == DRAGON_ERR_PEER) {
-        dragon_error_t error;
-        err_set(&error, DRAGON_ERR_PEER, "the runtime has ended");
-        pool_run_fail(run, &error);
-    }
 }
 
 // ---- from begin to end
