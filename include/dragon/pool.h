@@ -221,6 +221,8 @@ DRAGON_API void dragon_map_run_destroy(dragon_map_run_t *run);
 
 /* As dragon_pool_spec_t.argv: workers that have no functions of their own. */
 DRAGON_API extern char *const DRAGON_POOL_COMMANDS[];
+/* As the workers' program: there are none, and they take no cores. For MPI programs alone; other tasks are refused (STATE). */
+DRAGON_API extern char *const DRAGON_POOL_MPI[];
 
 /* Begin with DRAGON_COMMAND_INIT. Strings are copied. */
 typedef struct dragon_command {
