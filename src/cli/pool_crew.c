@@ -104,7 +104,7 @@ static dragon_err_t choose(struct crew *crew, dragon_error_t *error)
         // One more waits for room, so that none stays empty.
         crew->slots = call->jobs.kind == JOBS_NUMBER ? (uint32_t)call->jobs.number
                                                      : (uint32_t)(cores / each) + 1;
-        crew->spec.workers = 1;
+        crew->spec.argv = DRAGON_POOL_MPI;
         return DRAGON_OK;
     }
     if ((err = make_policy(call, &crew->policy)) != DRAGON_OK)

@@ -310,6 +310,8 @@ static int take_source(struct pool_call *call, const struct options *mine, char 
 
 static void check(const struct pool_call *call, const struct options *mine)
 {
+    if (call->no_output)
+        options_refuse(mine, "standard output is closed: what tasks write would be lost");
     if ((call->resume || call->resume_failed) && !call->joblog)
         options_refuse(mine, "--resume goes on from a job log: give --joblog FILE too");
     if (call->max_args > 1 && call->source_count > 1)
