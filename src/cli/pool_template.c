@@ -134,10 +134,10 @@ static bool word_needs_shell(const struct words *word, bool is_first)
     return needs;
 }
 
-static bool has_argument(const struct words *word)
+static bool has_replacement(const struct words *word)
 {
     for (size_t i = 0; i < word->count; i++)
-        if (word->pieces[i].kind == PIECE_ARG)
+        if (word->pieces[i].kind != PIECE_TEXT)
             return true;
     return false;
 }
@@ -153,16 +153,16 @@ static bool is_mixed(const struct words *word)
 
 static bool fill(struct pool_template *template, const struct pool_call *call)
 {
-    bool arguments = false, several = call->max_args > 1 || call->source_count > 1 || call->colsep;
+    bool replaces = false, several = call->max_args > 1 || call->source_count > 1 || call->colsep;
     for (size_t i = 0; i < call->words; i++) {
         struct words *word = &template->words[template->count++];
         if (!cut(word, call->command[i], call->replace))
             return false;
-        arguments = arguments || has_argument(word);
+        replaces = replaces || has_replacement(word);
         template->shell = template->shell || (!call->quote && word_needs_shell(word, i == 0)) ||
                           (several && is_mixed(word));
     }
-    if (arguments)
+    if (replaces)
         return true;
     // The arguments come last; or are all there is: command lines.
     template->raw = call->words == 0;
