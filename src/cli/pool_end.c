@@ -8,7 +8,10 @@
 
 #include <errno.h>
 
-enum { SHOWN_MOST = 100 }; // bytes of a command line
+enum {
+    SHOWN_MOST = 100, // bytes of a command line
+    TOLD_MOST = 50,   // errors of tasks
+};
 
 bool pool_end_init(struct pool_run *run)
 {
@@ -30,9 +33,11 @@ void pool_end_fini(struct pool_run *run)
 
 static void tell_same(struct pool_run *run)
 {
-    if (run->same_count > 0)
-        log_error("the same happened to %llu more task%s", (unsigned long long)run->same_count,
-                  run->same_count == 1 ? "" : "s");
+    if (run->same_count == 0)
+        return;
+    pool_progress_hide(&run->progress);
+    log_error("%s happened to %llu more task%s", run->told < TOLD_MOST ? "the same" : "the like",
+              (unsigned long long)run->same_count, run->same_count == 1 ? "" : "s");
     run->same_count = 0;
 }
 
@@ -40,13 +45,16 @@ static void tell_same(struct pool_run *run)
 static void tell_error(struct pool_run *run, const struct pool_task *task)
 {
     size_t length = strcspn(task->line.text, "\n");
-    if (run->same_error && strcmp(run->same_error, task->error) == 0) {
+    const char *why = strchr(task->error, ':'); // behind the worker's number
+    why = why ? why : task->error;
+    if (run->told == TOLD_MOST || (run->same_error && strcmp(run->same_error, why) == 0)) {
         run->same_count++;
         return;
     }
     tell_same(run);
+    run->told++;
     free(run->same_error);
-    run->same_error = strdup(task->error);
+    run->same_error = strdup(why);
     pool_progress_hide(&run->progress);
     log_error("task %llu (%.*s%s): %s", (unsigned long long)task->seq,
               (int)(length < SHOWN_MOST ? length : SHOWN_MOST), task->line.text,

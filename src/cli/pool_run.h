@@ -39,6 +39,7 @@ struct pool_run {
     uint64_t next_written, held_bytes;
     char *same_error; // owned: what was said last
     uint64_t same_count;
+    uint32_t told;
 };
 
 // ---- pool_run.c

@@ -2,7 +2,7 @@
 #
 # dragon-pool over two hosts: tasks run on both, MPI programs over both, and one that loses its worker is run again.
 . "$DRAGON_SRCDIR/tests/lib/system.sh"
-plan 13
+plan 14
 export HWLOC_SYNTHETIC="core:4 pu:1"
 
 hosts()
@@ -26,8 +26,10 @@ is "one that is killed each time" "$status" 1
 like "  with the cause" 'error: task 1 .*worker.*killed by signal 9' "$(cat "$err")"
 program=$DRAGON_BUILDDIR/tests/mpi/mpi_check.openmpi
 if [ -x "$program" ]; then
-    check "MPI programs of as many ranks as there are cores" hosts dragon-pool --mpi 4 "$program" size 4 '#{}' ::: 1 2 3
+    check "MPI programs of as many ranks as there are cores" hosts dragon-pool --mpi 4 "exec $program hello #{}" ::: 1 2 3
+    is "  say so" "$(wc -l <"$out")" 12
 else
+    skip "  say so" "mpi_check was not built"
     skip "MPI programs of as many ranks as there are cores" "mpi_check was not built"
 fi
 no_leftovers "nothing is left"
