@@ -192,6 +192,7 @@ struct pool_task {
     // once it is done
     int code, signal;
     bool canceled;
+    bool gone; // its worker, each time
     bool lost; // a worker, and was run again
     double started, seconds;
     const char *host;         // borrowed; NULL: it was not run

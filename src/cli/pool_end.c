@@ -168,7 +168,8 @@ static void free_slot(struct pool_run *run, const struct pool_task *task)
 static void take(struct pool_run *run, struct pool_task *task)
 {
     pool_task_take(task, run->system);
-    if (task->canceled) {
+    // A runtime that ends takes workers with it: --resume is to run their tasks.
+    if (task->canceled || (task->gone && run->state >= RUN_STOP)) {
         free_slot(run, task);
         pool_task_destroy(task);
         return;

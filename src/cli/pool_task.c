@@ -21,6 +21,7 @@ static void take_error(struct pool_task *task, dragon_err_t err, const char *wor
 {
     task->error = strdup(words);
     task->canceled = err == DRAGON_ERR_CANCELED;
+    task->gone = err == DRAGON_ERR_PEER;
     task->code = err == DRAGON_ERR_TIMEOUT ? POOL_EXIT_TIME : code ? code : POOL_EXIT_OURS;
 }
 
