@@ -159,6 +159,8 @@ DRAGON_API dragon_err_t dragon_pool_apply_then(dragon_pool_t *pool, const char *
 /* Waits until it is done, well or not. TIMEOUT (AGAIN with 0). */
 DRAGON_API dragon_err_t dragon_result_wait(dragon_result_t *result, int timeout_ms);
 DRAGON_API int dragon_result_is_done(const dragon_result_t *result);
+/* Calls when it is done, as dragon_pool_apply_then does; the result stays the caller's. STATE: it is done already. */
+DRAGON_API dragon_err_t dragon_result_then(dragon_result_t *result, dragon_result_fn fn, void *arg);
 /* OK; STATE: not done yet. FAILED: the function said so; NOT_FOUND: there is no such function; PEER: its worker died, as often
  * as it was tried; TIMEOUT: it ran too long; CANCELED. The words are in error->text (may be NULL): code, cause, worker, host, last lines. */
 DRAGON_API dragon_err_t dragon_result_error(const dragon_result_t *result, dragon_error_t *error);
@@ -219,6 +221,8 @@ DRAGON_API void dragon_map_run_destroy(dragon_map_run_t *run);
 
 /* As dragon_pool_spec_t.argv: workers that have no functions of their own. */
 DRAGON_API extern char *const DRAGON_POOL_COMMANDS[];
+/* As the workers' program: there are none, and they take no cores. For MPI programs alone; other tasks are refused (STATE). */
+DRAGON_API extern char *const DRAGON_POOL_MPI[];
 
 /* Begin with DRAGON_COMMAND_INIT. Strings are copied. */
 typedef struct dragon_command {

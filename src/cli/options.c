@@ -40,7 +40,8 @@ const struct option_row *options_row(const struct options *options, int id)
 const char *option_word(const char *argument, size_t index, int *length_out)
 {
     for (const char *at = argument; *at; at += strcspn(at, "|"), at += *at == '|') {
-        int length = (int)strcspn(at, "|[,");
+        at += strspn(at, "[=");
+        int length = (int)strcspn(at, "|[],");
         if (!islower((unsigned char)*at) || index-- > 0)
             continue;
         *length_out = length;
@@ -106,7 +107,7 @@ static bool check_words(const char *argument, const char *value, dragon_error_t 
 bool options_take(const struct options *options, int id, const char *value, dragon_error_t *error)
 {
     const struct option_row *row = options_row(options, id);
-    if (row && row->argument && is_closed(row->argument) &&
+    if (row && row->argument && value && is_closed(row->argument) &&
         !check_words(row->argument, value, error))
         return false;
     return options->take(options->arg, id, value, error);
@@ -217,7 +218,7 @@ static int take_long(const struct options *options, const char *word, const char
     snprintf(source, sizeof source, "--%.*s", (int)length, word);
     if (value && !row->argument)
         options_refuse(options, "option %s takes no value", source);
-    bool from_next = row->argument && !value;
+    bool from_next = row->argument && !value && !options_is_optional(row);
     if (from_next && !next)
         options_refuse(options, "option %s needs a value: %s", source, row->argument);
     take(options, row, from_next ? next : value, source);
@@ -237,7 +238,7 @@ static int take_letters(const struct options *options, const char *word, const c
         if (!row)
             options_refuse(options, "no option -%c", *at);
         snprintf(source, sizeof source, "-%c", *at);
-        if (!row->argument) {
+        if (!row->argument || options_is_optional(row)) {
             take(options, row, NULL, source);
             continue;
         }

@@ -20,7 +20,7 @@ struct option_row {
     const char *name; // "timeout"
     // NULL: takes none. Small letters are words: "none|core" takes one of them and nothing else, and
     // "map|bind,..." several with commas. With capitals, "RANK|all|none", the words are only offered.
-    // What bash completes follows from FILE and DIR.
+    // What bash completes follows from FILE and DIR. "[=auto|never]" may be left out, then `take` gets NULL.
     const char *argument;
     const char *variable; // environment variable with the same meaning; NULL: none
     const char *help;
@@ -60,6 +60,10 @@ const struct option_row *options_row(const struct options *options, int id); // 
 static inline bool options_is_section(const struct option_row *row)
 {
     return !row->name && row->help;
+}
+static inline bool options_is_optional(const struct option_row *row)
+{
+    return row->argument && row->argument[0] == '[';
 }
 static inline bool options_is_end(const struct option_row *row)
 {

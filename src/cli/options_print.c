@@ -48,7 +48,8 @@ static void print_row(const struct option_row *row)
     char left[80];
     int used = snprintf(left, sizeof left, "  %c%c%s --%s%s%s", row->letter ? '-' : ' ',
                         row->letter ? row->letter : ' ', row->letter ? "," : " ", row->name,
-                        row->argument ? " " : "", row->argument ? row->argument : "");
+                        row->argument && !options_is_optional(row) ? " " : "",
+                        row->argument ? row->argument : "");
     if (used >= HELP_COLUMN && used + 2 + (int)strlen(row->help) <= HELP_WIDTH) {
         printf("%s  %s\n", left, row->help);
         return;
@@ -151,7 +152,8 @@ static void print_man_row(const struct options *options, const struct option_row
     snprintf(name, sizeof name, "--%s", row->name);
     print_escaped(name, 'B');
     if (row->argument) {
-        putchar(' ');
+        if (!options_is_optional(row))
+            putchar(' ');
         print_argument(row->argument);
     }
     putchar('\n');
@@ -278,15 +280,20 @@ static void print_bash_walk(const struct options *options)
            "            [ \"$word\" = = ] || value=''\n            continue\n        fi\n"
            "        case $word in\n        ");
     for (const struct option_row *row = options->rows; !options_is_end(row); row++) {
-        if (!row->name || !row->argument)
+        if (!row->name || !row->argument || options_is_optional(row))
             continue;
         printf("%s", between);
         print_pattern(options, row);
         between = "|";
     }
-    printf(
-        "%s) value=$word ;;\n        -?*) ;;\n        *) operand=$i ;;\n        esac\n    done\n",
-        *between ? "" : "--");
+    printf("%s) value=$word ;;\n        ", *between ? "" : "--");
+    for (const struct option_row *row = options->rows; !options_is_end(row); row++) {
+        if (!row->name || !options_is_optional(row))
+            continue;
+        print_pattern(options, row);
+        printf(") [ \"${COMP_WORDS[i + 1]}\" != = ] || value=$word ;;\n        ");
+    }
+    printf("-?*) ;;\n        *) operand=$i ;;\n        esac\n    done\n");
 }
 
 static void print_bash(const struct options *options)

@@ -156,7 +156,7 @@ static bool is_done(void *arg)
 static bool is_ended(void *arg)
 {
     const struct dragon_pool *pool = arg;
-    return pool->group_ended;
+    return pool->group_ended || pool->worker_count == 0;
 }
 
 static void begin_end(struct dragon_pool *pool)
@@ -210,7 +210,7 @@ static void stop(struct dragon_pool *pool)
     dragon_group_on_event(pool->group, NULL, NULL);
     if (dragon_group_state(pool->group) == DRAGON_GROUP_RUNNING)
         dragon_group_stop(pool->group);
-    if (pool->workers && !pool->group_ended)
+    if (pool->worker_count > 0 && !pool->group_ended)
         while (dragon_group_wait(pool->group, END_MS) == DRAGON_ERR_FULL)
             lines_read(pool);
 }

@@ -13,6 +13,8 @@ static dragon_err_t run(struct dragon_pool *pool, const dragon_command_t *comman
     dragon_err_t err = pool_check(pool);
     if (err == DRAGON_OK && pool->closed)
         err = DRAGON_ERR_CLOSED;
+    if (err == DRAGON_OK && pool->worker_count == 0 && command && !command->mpi_ranks)
+        err = DRAGON_ERR_STATE;
     if (err == DRAGON_OK)
         err = command_pack(&pack, command);
     if (err == DRAGON_OK && pack.failed)

@@ -388,7 +388,7 @@ dragon_err_t crew_create(struct dragon_pool *pool)
 {
     dragon_rank_place_t place;
     uint32_t count = dragon_group_size(pool->group);
-    pool->workers = calloc(count, sizeof *pool->workers);
+    pool->workers = calloc(count ? count : 1, sizeof *pool->workers);
     if (!pool->workers)
         return DRAGON_ERR_NOMEM;
     pool->worker_count = count;

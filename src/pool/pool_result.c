@@ -126,6 +126,18 @@ int dragon_result_is_done(const dragon_result_t *result)
     return result && result->state == TASK_DONE;
 }
 
+dragon_err_t dragon_result_then(dragon_result_t *result, dragon_result_fn fn, void *arg)
+{
+    dragon_err_t err = fn ? check(result) : DRAGON_ERR_INVAL;
+    if (err == DRAGON_OK && result->state == TASK_DONE)
+        err = DRAGON_ERR_STATE;
+    if (err != DRAGON_OK)
+        return err;
+    result->fn = fn;
+    result->arg = arg;
+    return DRAGON_OK;
+}
+
 dragon_err_t dragon_result_error(const dragon_result_t *result, dragon_error_t *error)
 {
     if (!result)

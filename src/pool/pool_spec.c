@@ -127,6 +127,8 @@ dragon_err_t spec_start(struct dragon_pool *pool, const dragon_pool_spec_t *spec
 {
     dragon_template_t *made = NULL;
     dragon_err_t err = dragon_group_create(pool->runtime, &pool->group, error);
+    if (spec->argv == DRAGON_POOL_MPI) // a group that is never started
+        return err;
     if (err == DRAGON_OK && (err = set_up(pool->group, spec)) != DRAGON_OK)
         err_set(error, err, "the workers cannot be described: %s", dragon_err_text(err));
     if (err == DRAGON_OK)

@@ -33,6 +33,9 @@ struct function *function_of(struct dragon_pool *pool, const char *name, dragon_
     *err_out = DRAGON_ERR_INVAL;
     if (!is_name(name))
         return NULL;
+    *err_out = DRAGON_ERR_STATE;
+    if (pool->worker_count == 0) // it is for MPI programs
+        return NULL;
     size_t length = strlen(name);
     HASH_FIND(hh, pool->functions, name, length, function);
     if (function)

@@ -12,6 +12,7 @@
 
 static char worker_program[] = POOL_WORKER_PROGRAM;
 char *const DRAGON_POOL_COMMANDS[] = {worker_program, NULL};
+char *const DRAGON_POOL_MPI[] = {worker_program, NULL};
 
 enum {
     CAPACITY = 256,

@@ -269,6 +269,41 @@ static void check_then(dragon_pool_t *pool)
     tap_err(err, DRAGON_ERR_TIMEOUT, "then nothing happens");
 }
 
+// A result that is held, and tells.
+static void check_held(dragon_pool_t *pool)
+{
+    struct called called = {pool, 0, 0, 0};
+    double x = 3;
+    dragon_result_t *result;
+    tap_err(dragon_pool_apply_async(pool, "square", &x, sizeof x, &result), DRAGON_OK, "a task");
+    tap_err(dragon_result_then(result, NULL, NULL), DRAGON_ERR_INVAL, "nothing to be called");
+    tap_err(dragon_result_then(result, on_result, &called), DRAGON_OK, "it is to call");
+    tap_err(dragon_result_wait(result, TAP_WAIT_MS), DRAGON_OK, "its end");
+    tap_equal(called.calls, 1, "it did, once");
+    tap_err(dragon_result_then(result, on_result, &called), DRAGON_ERR_STATE, "too late");
+    dragon_result_destroy(result);
+}
+
+// Without workers there is nobody for other tasks.
+static void check_mpi_alone(void)
+{
+    dragon_pool_spec_t spec = DRAGON_POOL_SPEC_INIT;
+    dragon_pool_t *pool;
+    dragon_result_t *result;
+    char *argv[] = {(char *)"true", NULL};
+    dragon_command_t command = DRAGON_COMMAND_INIT;
+    command.argv = argv;
+    spec.argv = DRAGON_POOL_MPI;
+    tap_err(dragon_pool_create(runtime, &spec, &pool, &error), DRAGON_OK,
+            "a pool for MPI programs");
+    tap_err(dragon_pool_run(pool, &command, &result), DRAGON_ERR_STATE, "no command in it");
+    tap_err(dragon_pool_apply_async(pool, "square", "", 1, &result), DRAGON_ERR_STATE,
+            "and no function");
+    dragon_pool_close(pool);
+    tap_err(dragon_pool_join(pool, TAP_WAIT_MS), DRAGON_OK, "it ends");
+    dragon_pool_destroy(pool);
+}
+
 // ---- many
 
 static void check_map(dragon_pool_t *pool)
@@ -585,6 +620,7 @@ int main(int argc, char **argv)
     check_results(pool);
     check_cancel(pool);
     check_then(pool);
+    check_held(pool);
     check_map(pool);
     check_imap(pool, 0, 3000);
     check_imap(pool, DRAGON_MAP_UNORDERED, 3000);
@@ -592,6 +628,7 @@ int main(int argc, char **argv)
     check_idle(pool);
     check_fork(pool);
     finish(pool, "closed");
+    check_mpi_alone();
     check_wrong_specs();
     check_initializer();
     check_no_worker();

@@ -3,7 +3,7 @@
 #
 # Completion of bash: what it offers for some beginnings of a line.
 . "$DRAGON_SRCDIR/tests/lib/system.sh"
-plan 38
+plan 43
 
 # offers WORD...: what is offered for the last word of the line, in one line, in alphabetical order.
 offers_for()
@@ -34,7 +34,7 @@ is "reading it prints nothing" "$(bash -c '. "$1"' bash "$file" 2>&1)" ""
 # shellcheck disable=SC1090
 . "$file"
 
-for command in dragon-run dragon-pg dragon-info dragon-bench dragon-chan dragon-dict; do
+for command in dragon-run dragon-pg dragon-info dragon-bench dragon-chan dragon-dict dragon-pool; do
     has_offer "$command --he" --help "$command" --he
     is "$command --no-such" "$(offers_for "$command" --no-such)" ""
 done
@@ -57,6 +57,9 @@ is "dragon-dict c" "$(offers_for dragon-dict c)" "clear contains create"
 is "dragon-dict get results step --w" "$(offers_for dragon-dict get results step --w)" "--wait"
 is "dragon-bench c" "$(offers_for dragon-bench c)" "channel"
 is "options behind the word too" "$(offers_for dragon-info nodes --js)" "--json"
+is "an option whose value may be left out" "$(offers_for dragon-pool --progress = pl)" "plain"
+has_offer "without one a command follows" uname dragon-pool --progress una
+is "a command's words are its own" "$(offers_for dragon-pool --progress uname --jo)" ""
 mkdir directory-of-ours
 echo >'file with blanks'
 is "a name with blanks is one" "$(offers_for dragon-pg --spec 'file w')" "file with blanks"
