@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// MPI jobs of two ranks, one after the other and some side by side, beside a shell that runs mpiexec as often.
+#include "config.h"
+
+#include "cli/bench_pool.h"
+#include "cli/command.h"
+
+enum { RANKS = 2, SIDE_BY_SIDE = 4, LOOP_MS = 120000, JOB_MS = 30000 };
+
+struct jobs {
+    struct mpi_setup setup;
+    char **env;  // owned
+    char **peer; // owned
+    uint32_t count, at_once;
+    dragon_pool_t *pool;
+    dragon_policy_t *policy;
+};
+
+static double run_ours(struct versus *versus)
+{
+    const struct jobs *jobs = versus->arg;
+    char *argv[] = {jobs->setup.program, "hello", NULL};
+    dragon_command_t command = DRAGON_COMMAND_INIT;
+    command.argv = argv;
+    command.env = jobs->env;
+    command.mpi_ranks = RANKS;
+    command.policy = jobs->policy;
+    command.limit_ms = JOB_MS;
+    return pool_command_rate(jobs->pool, &command, jobs->count, jobs->at_once, &versus->figure);
+}
+
+// LOOPS COUNT COMMAND...: so many loops side by side, each of so many.
+static const char loop_script[] = "loops=$1 count=$2\n"
+                                  "shift 2\n"
+                                  "trap 'kill $(jobs -p); exit 1' TERM\n"
+                                  "while [ $loops -gt 0 ]; do\n"
+                                  "    loops=$((loops - 1))\n"
+                                  "    (for i in $(seq $count); do \"$@\" || exit; done) &\n"
+                                  "done\n"
+                                  "for loop in $(jobs -p); do wait $loop || exit; done\n";
+
+static double run_peer(struct versus *versus)
+{
+    const struct jobs *jobs = versus->arg;
+    struct command command = {.argv = jobs->peer, .output = -1, .limit_ms = LOOP_MS};
+    struct command_end end = {0};
+    if (!command_run(&command, &end) || end.timed_out || end.status != 0)
+        return -1;
+    return jobs->count * 1e3 / end.ms;
+}
+
+// `mpiexec` in its loops.
+static char **peer_of(const struct jobs *jobs)
+{
+    char **mpiexec = mpi_setup_command(&jobs->setup, RANKS, jobs->setup.program, "hello");
+    char **list = NULL;
+    bool good = mpiexec && strv_push(&list, "/bin/sh") && strv_push(&list, "-c") &&
+                strv_push(&list, loop_script) && strv_push(&list, "sh") &&
+                strv_pushf(&list, "%u", jobs->at_once) &&
+                strv_pushf(&list, "%u", jobs->count / jobs->at_once);
+    for (char **word = mpiexec; good && *word; word++)
+        good = strv_push(&list, *word);
+    strv_free(mpiexec);
+    if (good)
+        return list;
+    strv_free(list);
+    return NULL;
+}
+
+static char **env_of_jobs(void)
+{
+    char **list = NULL;
+    for (const char *const *at = mpi_settings; *at; at += 2)
+        if (!strv_pushf(&list, "%s=%s", at[0], at[1])) {
+            strv_free(list);
+            return NULL;
+        }
+    return list;
+}
+
+static void measure(struct bench *bench, struct jobs *jobs)
+{
+    struct versus versus = versus_init(bench, 0);
+    bool side = jobs->at_once > 1;
+    struct pool_plan plan = {.workers = 1, .node = DRAGON_HERE};
+    versus_name(&versus, side ? "mpi-side" : "mpi-series");
+    if (side)
+        versus_what(&versus, "MPI hellos of 2 ranks, %u side by side", jobs->at_once);
+    else
+        versus_what(&versus, "MPI hellos of 2 ranks, back to back");
+    versus.figure.unit = "1/s";
+    versus.figure.aim = AIM_AT_LEAST;
+    versus.figure.aim_value = 1;
+    versus.pairs = bench->quick ? 1 : 5;
+    versus.ours = run_ours;
+    versus.peer = run_peer;
+    versus.arg = jobs;
+    if (jobs->setup.missing[0]) {
+        versus_skip(&versus, jobs->setup.missing);
+        return;
+    }
+    versus_peer(&versus, "mpiexec -n 2, %s", side ? "as many loops of a shell" : "a shell's loop");
+    jobs->env = env_of_jobs();
+    jobs->peer = peer_of(jobs);
+    jobs->policy = bench_pool_policy(bench, DRAGON_HERE, &versus.figure);
+    if (!jobs->env || !jobs->peer)
+        figure_fail(&versus.figure, "out of memory");
+    else if (jobs->policy)
+        jobs->pool = bench_pool_make(bench, &plan, &versus.figure);
+    if (jobs->pool)
+        versus_run(&versus);
+    else
+        report_figure(bench->report, &versus.figure);
+    dragon_pool_destroy(jobs->pool);
+    dragon_policy_destroy(jobs->policy);
+    strv_free(jobs->peer);
+    strv_free(jobs->env);
+}
+
+void bench_pool_mpi(struct bench *bench)
+{
+    for (uint32_t at_once = 1; at_once <= SIDE_BY_SIDE; at_once += SIDE_BY_SIDE - 1) {
+        struct jobs jobs = {.count = bench->quick ? SIDE_BY_SIDE : 40, .at_once = at_once};
+        mpi_setup_find(bench, &jobs.setup);
+        measure(bench, &jobs);
+        mpi_setup_fini(&jobs.setup);
+    }
+}
