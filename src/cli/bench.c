@@ -203,7 +203,7 @@ int main(int argc, char **argv)
     dragon_error_t error;
     int work_code;
     self_fill_streams();
-    if (dragon_pool_work(bench_pool_functions, &work_code))
+    if (bench_pool_work(argc, argv, &work_code))
         return work_code;
     log_open("dragon-bench", "");
     if (argc > 1 && strcmp(argv[1], PARTNER_WORD) == 0)

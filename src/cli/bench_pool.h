@@ -3,7 +3,7 @@
 // What the parts of "dragon-bench pool" share.
 //
 // This process is the head; workers are the same program, see dragon_pool_work in main. All may use all cores of their
-// host, but where both sides of a round trip have one of their own.
+// host.
 #ifndef CLI_BENCH_POOL_H
 #define CLI_BENCH_POOL_H
 
@@ -15,24 +15,23 @@ enum { POOL_WORKERS = 2 };
 
 // ---- pools (bench_pool_make.c)
 
-// What the workers can do: "nothing"; "sleep", of a uint32_t of microseconds; "memory", which returns a double of MB
-// that are its own.
-extern const dragon_function_t bench_pool_functions[];
+// A worker's command line. It can do "nothing"; "sleep", of a uint32_t of microseconds; "memory", which returns a double of
+// MB that are its own.
+#define WORKER_WORD "worker"
+// As dragon_pool_work, with these.
+bool bench_pool_work(int argc, char **argv, int *code_out);
 
 enum { POOL_EVERYWHERE = -2 }; // as a node: evenly over all
 
 struct pool_plan {
     uint32_t workers;
-    int node; // DRAGON_HERE, or POOL_EVERYWHERE
+    int node; // its number, DRAGON_HERE, or POOL_EVERYWHERE
     uint32_t chunk;
-    const char *cores; // the workers are pinned to; "": all
 };
 
 // With all of its workers there; NULL: the figure has the reason.
 dragon_pool_t *bench_pool_make(struct bench *bench, const struct pool_plan *plan,
                                struct figure *figure);
-// Asks for no cores of its own; the caller destroys it. NULL: the figure has the reason.
-dragon_policy_t *bench_pool_policy(struct bench *bench, int node, struct figure *figure);
 
 // ---- what is measured (bench_pool_run.c)
 //

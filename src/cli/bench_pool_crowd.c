@@ -16,7 +16,7 @@ static const double slower_aim = 2, memory_aim_mb = 20;
 struct crowd {
     struct bench *bench;
     uint32_t workers;
-    dragon_pool_t *pool, *single;
+    dragon_pool_t *pool;
     char *program; // owned
     struct usage before;
     struct samples group_before, look_before;
@@ -78,21 +78,50 @@ static void report_start(const struct crowd *crowd, uint64_t ns)
     report_figure(crowd->bench->report, &figure);
 }
 
+// Where the worker is that gets a task when all are idle: it is always the same. Below 0: the figure has the reason.
+static int find_node(const struct crowd *crowd, struct figure *figure)
+{
+    dragon_result_t *result = NULL;
+    dragon_result_facts_t facts = {0};
+    dragon_err_t err = dragon_pool_apply_async(crowd->pool, "nothing", NULL, 0, &result);
+    if (err == DRAGON_OK)
+        err = dragon_result_wait(result, BENCH_WAIT_MS);
+    if (err == DRAGON_OK)
+        err = dragon_result_facts(result, &facts);
+    dragon_result_destroy(result);
+    return err == DRAGON_OK ? (int)facts.node : (int)bench_channel_fail(figure, "a task", err);
+}
+
+static void measure_task(const struct crowd *crowd, dragon_pool_t *single, struct figure *figure)
+{
+    int ms = crowd->bench->quick ? 30 : 200, pairs = crowd->bench->quick ? 3 : 15;
+    double ours = pool_apply_us(crowd->pool, ms, figure);
+    double peer = ours < 0 ? -1 : pool_apply_us(single, ms, figure);
+    for (int i = 0; i < pairs && peer >= 0; i++) {
+        ours = pool_apply_us(crowd->pool, ms, figure);
+        peer = ours < 0 ? -1 : pool_apply_us(single, ms, figure);
+        if (peer >= 0)
+            figure_add(figure, ours, peer);
+    }
+}
+
 static void report_task(const struct crowd *crowd)
 {
     struct figure figure =
-        figure_of("task", "a task, there and back", "us", "of a pool with one worker");
-    int ms = crowd->bench->quick ? 30 : 200, pairs = crowd->bench->quick ? 3 : 15;
+        figure_of("task", "a task, there and back", "us", "a pool of one worker on that node");
+    int node = find_node(crowd, &figure);
+    struct pool_plan one = {.workers = 1, .node = node};
+    dragon_pool_t *single = node < 0 ? NULL : bench_pool_make(crowd->bench, &one, &figure);
     figure.aim = AIM_AT_MOST;
     figure.aim_value = slower_aim;
-    double ours = pool_apply_us(crowd->pool, ms, &figure);
-    for (int i = 0; i < pairs && ours >= 0; i++) {
-        ours = pool_apply_us(crowd->pool, ms, &figure);
-        double peer = ours < 0 ? -1 : pool_apply_us(crowd->single, ms, &figure);
-        if (peer >= 0)
-            figure_add(&figure, ours, peer);
+    if (single) {
+        measure_task(crowd, single, &figure);
+        figure_note(&figure, "the worker is on %s node",
+                    (uint32_t)node == dragon_runtime_node(crowd->bench->runtime) ? "this"
+                                                                                 : "another");
     }
     report_figure(crowd->bench->report, &figure);
+    dragon_pool_destroy(single);
 }
 
 static void report_call(const struct crowd *crowd, struct figure *figure,
@@ -123,10 +152,8 @@ static void report_memory(const struct crowd *crowd)
 
 static void measure(struct crowd *crowd, struct figure *figure)
 {
-    struct pool_plan one = {.workers = 1, .node = DRAGON_HERE};
     struct pool_plan all = {.workers = crowd->workers, .node = POOL_EVERYWHERE};
-    crowd->single = bench_pool_make(crowd->bench, &one, figure);
-    if (!crowd->single || !take_samples(crowd, group_ms, &crowd->group_before, figure) ||
+    if (!take_samples(crowd, group_ms, &crowd->group_before, figure) ||
         !take_samples(crowd, look_ms, &crowd->look_before, figure))
         return;
     usage_read(getpid(), &crowd->before);
@@ -160,6 +187,5 @@ void bench_pool_crowd(struct bench *bench)
     if (figure.failed)
         report_figure(bench->report, &figure);
     dragon_pool_destroy(crowd.pool);
-    dragon_pool_destroy(crowd.single);
     free(crowd.program);
 }

@@ -9,17 +9,6 @@
 
 // ---- in a worker
 
-static int begin(dragon_task_t *task)
-{
-    char list[64];
-    size_t bytes;
-    const char *data = dragon_task_data(task, &bytes);
-    snprintf(list, sizeof list, "%.*s", (int)bytes, data);
-    cores_widen();
-    cores_pin(list);
-    return 0;
-}
-
 static int nothing(dragon_task_t *task)
 {
     (void)task;
@@ -48,19 +37,32 @@ static int memory(dragon_task_t *task)
     return dragon_task_return(task, &usage.own_mb, sizeof usage.own_mb) != DRAGON_OK;
 }
 
-const dragon_function_t bench_pool_functions[] = {
-    {"begin", begin}, {"nothing", nothing}, {"sleep", sleep_us}, {"memory", memory}, {NULL, NULL},
+static const dragon_function_t functions[] = {
+    {"nothing", nothing},
+    {"sleep", sleep_us},
+    {"memory", memory},
+    {NULL, NULL},
 };
+
+// A node that shares its host has a part of the cores. This is to be before the library looks which there are.
+bool bench_pool_work(int argc, char **argv, int *code_out)
+{
+    if (argc == 2 && strcmp(argv[1], WORKER_WORD) == 0)
+        cores_widen();
+    return dragon_pool_work(functions, code_out);
+}
 
 // ---- the head's side
 
-dragon_policy_t *bench_pool_policy(struct bench *bench, int node, struct figure *figure)
+// It asks for no cores of its own.
+static dragon_policy_t *make_policy(struct bench *bench, int node, struct figure *figure)
 {
     dragon_policy_t *policy = NULL;
     char number[16];
-    snprintf(number, sizeof number, "%u", dragon_runtime_node(bench->runtime));
+    snprintf(number, sizeof number, "%d",
+             node == DRAGON_HERE ? (int)dragon_runtime_node(bench->runtime) : node);
     dragon_err_t err = dragon_policy_create(&policy);
-    if (err == DRAGON_OK && node == DRAGON_HERE)
+    if (err == DRAGON_OK && node != POOL_EVERYWHERE)
         err = dragon_policy_set_hosts(policy, number);
     if (err == DRAGON_OK && node == POOL_EVERYWHERE)
         err = dragon_policy_set_map(policy, DRAGON_MAP_CYCLIC);
@@ -92,17 +94,20 @@ dragon_pool_t *bench_pool_make(struct bench *bench, const struct pool_plan *plan
     dragon_pool_t *pool = NULL;
     dragon_error_t error;
     dragon_pool_spec_t spec = DRAGON_POOL_SPEC_INIT;
-    dragon_policy_t *policy = bench_pool_policy(bench, plan->node, figure);
-    if (!policy)
+    char *self = self_path(), *argv[] = {self, WORKER_WORD, NULL};
+    dragon_policy_t *policy = make_policy(bench, plan->node, figure);
+    if (!self || !policy) {
+        figure_fail(figure, "out of memory");
+        free(self);
         return NULL;
+    }
+    spec.argv = argv;
     spec.workers = plan->workers;
     spec.policy = policy;
     spec.chunk = plan->chunk;
-    spec.initializer = "begin";
-    spec.initial = plan->cores ? plan->cores : "";
-    spec.initial_bytes = strlen(spec.initial);
     dragon_err_t err = dragon_pool_create(bench->runtime, &spec, &pool, &error);
     dragon_policy_destroy(policy);
+    free(self);
     if (err != DRAGON_OK) {
         figure_fail(figure, "%.190s", error.text);
         return NULL;

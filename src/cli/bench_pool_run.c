@@ -58,6 +58,8 @@ static void on_command(void *arg, dragon_result_t *result)
     dragon_command_end_t end = {0};
     dragon_error_t error;
     commands->done++;
+    if (commands->figure->failed) // it is the first that tells why
+        return;
     if (dragon_result_error(result, &error) != DRAGON_OK)
         figure_fail(commands->figure, "%.190s", error.text);
     else if (dragon_result_command(result, &end) != DRAGON_OK || end.exit_code != 0)
@@ -82,6 +84,6 @@ double pool_command_rate(dragon_pool_t *pool, const dragon_command_t *command, u
     if (err != DRAGON_OK)
         bench_channel_fail(figure, "the commands", err);
     if (figure->failed)
-        dragon_pool_terminate(pool); // tells on_command of those that are left
+        dragon_pool_terminate(pool); // those that are left are told of before this is over
     return figure->failed ? -1 : (double)count * 1e9 / (double)(end - begin);
 }
