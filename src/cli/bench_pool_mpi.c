@@ -31,14 +31,15 @@ static double run_ours(struct versus *versus)
 }
 
 // LOOPS COUNT COMMAND...: so many loops side by side, each of so many.
-static const char loop_script[] = "loops=$1 count=$2\n"
+static const char loop_script[] = "loops=$1 count=$2 pids=\n"
                                   "shift 2\n"
-                                  "trap 'kill $(jobs -p); exit 1' TERM\n"
+                                  "trap 'kill $pids; exit 1' TERM\n"
                                   "while [ $loops -gt 0 ]; do\n"
                                   "    loops=$((loops - 1))\n"
                                   "    (for i in $(seq $count); do \"$@\" || exit; done) &\n"
+                                  "    pids=\"$pids $!\"\n"
                                   "done\n"
-                                  "for loop in $(jobs -p); do wait $loop || exit; done\n";
+                                  "for pid in $pids; do wait $pid || exit; done\n";
 
 static double run_peer(struct versus *versus)
 {
@@ -79,6 +80,39 @@ static char **env_of_jobs(void)
     return list;
 }
 
+// Cores that no rank has; the pool's worker has one. Jobs wait for theirs.
+static uint32_t free_cores(struct bench *bench)
+{
+    dragon_system_t *system = NULL;
+    uint32_t cores = 0;
+    if (dragon_system_look(bench->runtime, &system, NULL) != DRAGON_OK)
+        return 0;
+    for (uint32_t i = 0; i < dragon_system_nodes(system); i++)
+        cores += dragon_system_node(system, i)->free_cores;
+    dragon_system_destroy(system);
+    return cores;
+}
+
+static void run(struct bench *bench, struct jobs *jobs, struct versus *versus)
+{
+    uint32_t cores = free_cores(bench);
+    char why[120];
+    snprintf(why, sizeof why, "%u cores are free beside the pool's worker, jobs wait for %d", cores,
+             RANKS);
+    jobs->env = env_of_jobs();
+    jobs->peer = peer_of(jobs);
+    if (cores < RANKS)
+        versus_skip(versus, why);
+    else if (jobs->env && jobs->peer)
+        versus_run(versus);
+    else {
+        figure_fail(&versus->figure, "out of memory");
+        report_figure(bench->report, &versus->figure);
+    }
+    strv_free(jobs->peer);
+    strv_free(jobs->env);
+}
+
 static void measure(struct bench *bench, struct jobs *jobs)
 {
     struct versus versus = versus_init(bench, 0);
@@ -104,19 +138,12 @@ static void measure(struct bench *bench, struct jobs *jobs)
     // A node that shares its host may have a core for one rank alone.
     if (dragon_runtime_nodes(bench->runtime) > 1)
         figure_note(&versus.figure, "ours may be on two nodes, the peer is on one");
-    jobs->env = env_of_jobs();
-    jobs->peer = peer_of(jobs);
-    if (!jobs->env || !jobs->peer)
-        figure_fail(&versus.figure, "out of memory");
-    else
-        jobs->pool = bench_pool_make(bench, &plan, &versus.figure);
+    jobs->pool = bench_pool_make(bench, &plan, &versus.figure);
     if (jobs->pool)
-        versus_run(&versus);
+        run(bench, jobs, &versus);
     else
         report_figure(bench->report, &versus.figure);
     dragon_pool_destroy(jobs->pool);
-    strv_free(jobs->peer);
-    strv_free(jobs->env);
 }
 
 void bench_pool_mpi(struct bench *bench)
