@@ -5,7 +5,7 @@
 // see bench.h; standard output gets the report and nothing else.
 #include "config.h"
 
-#include "cli/bench_channel.h"
+#include "cli/bench_pool.h"
 #include "cli/options.h"
 #include "cli/private.h"
 
@@ -21,6 +21,7 @@ static const struct bench_word words[] = {
      bench_launch_parts, 1},
     {"channel", "messages between processes, on one node and between two", bench_channel_parts, 2},
     {"dict", "the dictionary, on one node and between two", bench_dict_parts, 2},
+    {"pool", "tasks on the workers of a pool, on one node and on two", bench_pool_parts, 2},
     {0},
 };
 
@@ -43,8 +44,9 @@ static const char about[] =
     "  dragon-bench launch --quick --json   half a minute, for a script\n"
     "  dragon-bench launch --only spawn     64 and 256 processes as a group, no more\n"
     "  dragon-bench channel                 all about messages, some minutes\n"
-    "  dragon-bench dict                    all about the dictionary, some minutes\n\n"
-    "WORD is launch, channel or dict. The parts of launch, for --only:\n"
+    "  dragon-bench dict                    all about the dictionary, some minutes\n"
+    "  dragon-bench pool                    all about tasks, some minutes\n\n"
+    "WORD is launch, channel, dict or pool. The parts of launch, for --only:\n"
     "  one-node   a runtime that runs true, from nothing to its end, against\n"
     "             mpiexec -n 1\n"
     "  idle       memory and wake-ups of an agent that has nothing to do\n"
@@ -73,11 +75,19 @@ static const char about[] =
     "  large      1 MiB and 64 MiB, copied, against memcpy\n"
     "  frozen     views of a frozen dictionary, of 128 bytes to 64 MiB\n"
     "  nodes      with a manager of another node, against ucx_perftest\n"
-    "  grid       values of 1 KiB to 64 MiB, by clients and managers\n\n"
+    "  grid       values of 1 KiB to 64 MiB, by clients and managers\n"
+    "The parts of pool:\n"
+    "  python     functions that do nothing, against Python's multiprocessing.Pool\n"
+    "  task       the round trip of one task, against that of a message\n"
+    "  commands   true as a task, against posix_spawn and GNU parallel\n"
+    "  sleep      tasks that sleep, all alike and not, against the ideal\n"
+    "  mpi        MPI jobs of two ranks, against mpiexec in a shell's loop\n"
+    "  steady     10 million tasks: speed and memory at the end, and the beginning\n"
+    "  crowd      the head with 512 workers\n\n"
     "Ratios are times (less is better) or rates (more is better), as the unit says.\n"
     "A busy machine makes all figures worthless: look at the load, of which a warning\n"
-    "is given. Outside a runtime one is started around the command, for channel and\n"
-    "dict one of two nodes on this host. The exit code is 0 also when aims are\n"
+    "is given. Outside a runtime one is started around the command, for channel, dict\n"
+    "and pool one of two nodes on this host. The exit code is 0 also when aims are\n"
     "missed, 1 when a figure could not be taken (one whose peer is not installed is\n"
     "skipped), and 125 when nothing could be.";
 
@@ -105,7 +115,7 @@ static bool take_option(void *arg, int id, const char *value, dragon_error_t *er
     }
 }
 
-static const char *const operands[] = {"launch", "channel", "dict", NULL};
+static const char *const operands[] = {"launch", "channel", "dict", "pool", NULL};
 
 static const struct options command = {
     .command = "dragon-bench",
@@ -140,12 +150,12 @@ static const struct bench_word *parse(struct bench *bench, int argc, char **argv
     int first = options_parse(&options, argc, argv);
     if (!argv[first])
         options_refuse(&options,
-                       "nothing was given to measure (there are launch, channel and dict)");
+                       "nothing was given to measure (there are launch, channel, dict and pool)");
     const struct bench_word *word = find_word(argv[first]);
     if (!word)
         options_refuse(&options,
                        "there is nothing to measure by the name of \"%s\" (there are launch, "
-                       "channel and dict)",
+                       "channel, dict and pool)",
                        argv[first]);
     int more = options_parse(&options, argc - first, argv + first);
     if (argv[first + more])
@@ -191,7 +201,10 @@ int main(int argc, char **argv)
 {
     struct bench bench = {0};
     dragon_error_t error;
+    int work_code;
     self_fill_streams();
+    if (bench_pool_work(argc, argv, &work_code))
+        return work_code;
     log_open("dragon-bench", "");
     if (argc > 1 && strcmp(argv[1], PARTNER_WORD) == 0)
         return partner_main(argc - 1, argv + 1);

@@ -39,6 +39,7 @@ struct bench_word {
 extern const struct bench_part bench_launch_parts[];  // bench_launch.c
 extern const struct bench_part bench_channel_parts[]; // bench_channel.c
 extern const struct bench_part bench_dict_parts[];    // bench_dict.c
+extern const struct bench_part bench_pool_parts[];    // bench_pool.c
 
 // bench_plan.c
 void bench_plan(struct bench *bench);

@@ -107,9 +107,9 @@ struct crew {
 };
 
 // Starts one more, which is ready when its TAG_READY comes out of its second channel.
-bool crew_add(struct crew *crew, const struct partner_plan *plan);
+bool bench_crew_add(struct crew *crew, const struct partner_plan *plan);
 // They end by themselves when they are told to; what does not is killed.
-void crew_end(struct crew *crew);
+void bench_crew_end(struct crew *crew);
 // A program on a node, with these variables (name, value, ..., NULL; or NULL), as a group that is started; NULL: the
 // figure has the reason.
 dragon_group_t *bench_start_on(struct bench *bench, char *const *command, char *const *settings,

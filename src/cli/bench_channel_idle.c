@@ -25,7 +25,7 @@ static bool look_at(struct bench *bench, int node, unsigned seconds, struct figu
         to = bench_channel_make(bench, &spec, figure);
     struct partner_plan plan = {
         .role = PARTNER_WAIT, .cores = "", .node = DRAGON_HERE, .channels = {to, from}};
-    if (to && crew_add(&crew, &plan)) {
+    if (to && bench_crew_add(&crew, &plan)) {
         sleep(1); // it has gone to sleep
         good = usage_read(crew.pids[0], &before);
         sleep(seconds);
@@ -34,7 +34,7 @@ static bool look_at(struct bench *bench, int node, unsigned seconds, struct figu
             figure_fail(figure, "the process that waits cannot be looked at in /proc");
         dragon_channel_send(to, NULL, 0, TAG_STOP, BENCH_WAIT_MS);
     }
-    crew_end(&crew);
+    bench_crew_end(&crew);
     if (to)
         dragon_channel_destroy(to, NULL);
     if (from)

@@ -116,7 +116,7 @@ static bool await_ready(struct crew *crew, dragon_channel_t *channel)
     return err == DRAGON_OK;
 }
 
-bool crew_add(struct crew *crew, const struct partner_plan *plan)
+bool bench_crew_add(struct crew *crew, const struct partner_plan *plan)
 {
     char **command = command_of(plan);
     bool good = command != NULL;
@@ -149,7 +149,7 @@ static void end_process(pid_t pid, uint64_t deadline_ms)
         waitpid(pid, NULL, 0);
 }
 
-void crew_end(struct crew *crew)
+void bench_crew_end(struct crew *crew)
 {
     uint64_t deadline_ms = time_now_ms() + END_MS;
     for (int i = 0; i < crew->count; i++) {
@@ -198,7 +198,7 @@ bool duo_start(struct bench *bench, const struct duo_plan *plan, struct duo *duo
                                    .node = plan->node,
                                    .channels = {duo->to, duo->from},
                                    .numbers = {plan->bytes}};
-    if (!crew_add(&duo->crew, &partner)) {
+    if (!bench_crew_add(&duo->crew, &partner)) {
         duo_end(duo);
         return false;
     }
@@ -211,7 +211,7 @@ void duo_end(struct duo *duo)
     if (duo->crew.count > 0)
         dragon_channel_send(duo->to, NULL, 0, TAG_STOP, END_MS);
     cores_unpin();
-    crew_end(&duo->crew);
+    bench_crew_end(&duo->crew);
     if (duo->to)
         dragon_channel_destroy(duo->to, NULL);
     if (duo->from)

@@ -35,7 +35,7 @@ static dragon_channel_t *crowd_channel(struct crowd *crowd)
 
 static void crowd_end(struct crowd *crowd)
 {
-    crew_end(&crowd->crew);
+    bench_crew_end(&crowd->crew);
     for (int i = 0; i < crowd->channel_count; i++)
         dragon_channel_destroy(crowd->channels[i], NULL);
     if (crowd->report)
@@ -84,7 +84,7 @@ static bool add_pair(struct crowd *crowd)
                                   .node = DRAGON_HERE,
                                   .channels = {crowd->go, crowd->report, to, from},
                                   .numbers = {versus->ms}};
-    return from && crew_add(&crowd->crew, &echo) && crew_add(&crowd->crew, &pinger);
+    return from && bench_crew_add(&crowd->crew, &echo) && bench_crew_add(&crowd->crew, &pinger);
 }
 
 // One way, on the average of all pairs.
@@ -157,7 +157,7 @@ static bool add_role(struct crowd *crowd, enum partner_role role, int count, lon
                                 .channels = {crowd->go, crowd->report, crowd->channels[0]},
                                 .numbers = {(long long)crowd->versus->bytes, messages}};
     for (int i = 0; i < count; i++)
-        if (!crew_add(&crowd->crew, &plan))
+        if (!bench_crew_add(&crowd->crew, &plan))
             return false;
     return true;
 }

@@ -74,7 +74,7 @@ static bool add_client(struct clients *clients, struct bench *bench)
     if (!orders)
         return false;
     clients->orders[clients->count++] = orders;
-    return crew_add(&clients->crew, &plan);
+    return bench_crew_add(&clients->crew, &plan);
 }
 
 bool clients_start(struct clients *clients, struct bench *bench, dragon_dict_t *dict, int count,
@@ -94,7 +94,7 @@ void clients_end(struct clients *clients)
 {
     for (int i = 0; i < clients->crew.count; i++)
         dragon_channel_send(clients->orders[i], NULL, 0, TAG_STOP, END_MS);
-    crew_end(&clients->crew);
+    bench_crew_end(&clients->crew);
     for (int i = 0; i < clients->count; i++)
         dragon_channel_destroy(clients->orders[i], NULL);
     if (clients->report)

@@ -28,11 +28,15 @@ void pool_unwant(struct dragon_pool *pool, struct worker *worker)
     worker->listed = false;
 }
 
+// The one that became idle last comes first, also when it was listed as one that had tasks: it may not sleep yet.
 void pool_want(struct dragon_pool *pool, struct worker *worker)
 {
-    if (worker->listed || !takes(pool, worker, 1))
-        return;
     bool idle = worker->ahead.tasks == 0;
+    if (worker->listed && !idle)
+        return;
+    pool_unwant(pool, worker);
+    if (!takes(pool, worker, 1))
+        return;
     worker->prev = idle ? NULL : pool->hungry_last;
     worker->follow = idle ? pool->hungry : NULL;
     *(worker->prev ? &worker->prev->follow : &pool->hungry) = worker;

@@ -165,6 +165,32 @@ static void check_sizes(dragon_pool_t *pool)
     tap_equal(wrong, 0, "data of all sizes comes back");
 }
 
+// Which worker it was; -1: none.
+static int worker_of_one(dragon_pool_t *pool)
+{
+    void *value = NULL;
+    int worker = -1;
+    if (dragon_pool_apply(pool, "who", NULL, 0, &value, NULL, TAP_WAIT_MS, &error) == DRAGON_OK)
+        worker = (int)*(const uint32_t *)value;
+    free(value);
+    return worker;
+}
+
+// One that has just worked need not be woken up.
+static void check_one_by_one(dragon_pool_t *pool)
+{
+    dragon_pool_stats_t stats;
+    int others = 0;
+    do
+        dragon_pool_stats(pool, &stats);
+    while ((stats.workers < WORKERS || stats.busy > 0) &&
+           dragon_pool_progress(pool, TAP_WAIT_MS) == DRAGON_OK);
+    int first = worker_of_one(pool);
+    for (int i = 0; i < 3 * WORKERS; i++)
+        others += worker_of_one(pool) != first;
+    tap_check(first >= 0 && others == 0, "tasks one by one go to the same worker");
+}
+
 static void check_results(dragon_pool_t *pool)
 {
     enum { COUNT = 50 };
@@ -617,6 +643,7 @@ int main(int argc, char **argv)
     dragon_pool_t *pool = make_many(WORKERS);
     check_apply(pool);
     check_sizes(pool);
+    check_one_by_one(pool);
     check_results(pool);
     check_cancel(pool);
     check_then(pool);
