@@ -15,7 +15,8 @@ report = json.load(open(sys.argv[1]))
 figures = {figure["name"]: figure for figure in report["figures"]}
 wanted = """python-map-1 python-map-100 python-map python-apply task commands-2 commands-2-parallel commands-8
     commands-8-parallel mpi-series mpi-side steady-map steady-map-head-memory steady-map-worker-memory steady-apply
-    steady-apply-head-memory steady-apply-worker-memory crowd-start crowd-task crowd-group crowd-look crowd-memory""".split()
+    steady-apply-head-memory steady-apply-worker-memory
+    steady-many steady-many-head-memory steady-many-worker-memory crowd-start crowd-task crowd-group crowd-look crowd-memory""".split()
 wanted += [f"sleep-{workers}{kind}{where}" for workers in (2, 8, 32) for kind in ("", "-unlike")
            for where in ("", "-nodes")]
 least = {"python-map-1": 1, "commands-2": 0.08, "commands-8": 0.08, "sleep-2": 0.095,
