@@ -15,6 +15,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <unistd.h>
 
 enum {
     LOOK_EVERY_NS = 80,
@@ -33,8 +34,8 @@ static const int64_t LOOK_AT_KEEPER_NS = 100000000;
 // What is the same for the whole process, found out once.
 static struct {
     pthread_once_t once;
-    bool one_core;
-    int pauses; // between two looks
+    bool one_core; // in the whole machine
+    int pauses;    // between two looks
 } here = {.once = PTHREAD_ONCE_INIT};
 
 static inline void pause_core(void)
@@ -64,8 +65,7 @@ static int count_pauses(void)
 
 static void look_around(void)
 {
-    cpu_set_t cores;
-    here.one_core = sched_getaffinity(0, sizeof(cores), &cores) == 0 && CPU_COUNT(&cores) == 1;
+    here.one_core = sysconf(_SC_NPROCESSORS_ONLN) == 1;
     here.pauses = count_pauses();
 }
 
@@ -94,7 +94,8 @@ static bool give_way(int64_t *now)
     return *now - before > HELD_UP_NS;
 }
 
-// With one core whoever brings it needs that core, unless he is on another node.
+// With one core whoever brings it needs that core, unless he is on another node. With more he may have another one, even if
+// we are bound to ours; when he has not, that is noticed (give_way).
 static bool may_look(const struct wait *wait)
 {
     bool far = network_counts(wait->waiter);

@@ -8,11 +8,12 @@
 static struct dragon_pool *pool;
 static struct function *function;
 
-// A pool without workers.
+// A pool of which no worker has come.
 static void set_up(void)
 {
     dragon_err_t err;
     pool = calloc(1, sizeof *pool);
+    pool->worker_count = 1;
     pool->next_function = POOL_FUNCTION_FIRST;
     pool->sources_last = &pool->sources;
     queue_init(&pool->again);
