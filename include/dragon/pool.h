@@ -246,7 +246,8 @@ typedef struct dragon_command {
     }
 
 /* MPI programs do not use the workers: each is a group of its own, which starts when there is room for it, in their order. Cores
- * that workers have (one each at least) are no room: a pool for MPI programs has few workers. */
+ * that workers have (one each at least) are no room: a pool for MPI programs has few workers. INVAL, of the task: without a policy,
+ * and the workers leave too few cores. */
 DRAGON_API dragon_err_t dragon_pool_run(dragon_pool_t *pool, const dragon_command_t *command,
                                         dragon_result_t **result_out);
 DRAGON_API dragon_err_t dragon_pool_run_then(dragon_pool_t *pool, const dragon_command_t *command,

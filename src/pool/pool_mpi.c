@@ -64,6 +64,7 @@ static struct mpi_task *create(struct dragon_result *task, const dragon_command_
         return NULL;
     mine->task = task;
     mine->ranks = command->mpi_ranks;
+    mine->anywhere = !command->policy;
     mine->limit_ms = command->limit_ms ? command->limit_ms : task->limit_ms;
     mine->input = -1;
     dragon_err_t err = command->policy ? dragon_policy_copy(command->policy, &mine->policy)

@@ -22,11 +22,14 @@ struct mpi_task {
     int input;             // -1: none
     struct written written[2];
     bool started, ended, stopped;
-    bool lost; // a node of it is
+    bool lost;     // a node of it is
+    bool anywhere; // a core for each rank, wherever it is
 };
 
 // Makes its group and submits it. When it fails the group is there or not.
 dragon_err_t mpi_start(struct mpi_task *mine, dragon_error_t *error);
+// pool_room.c. INVAL: it would wait for cores that workers have.
+dragon_err_t mpi_check_room(const struct mpi_task *mine, dragon_error_t *error);
 void mpi_on_event(void *arg, dragon_group_t *group, const dragon_event_t *event);
 
 #endif

@@ -93,6 +93,9 @@ dragon_err_t mpi_start(struct mpi_task *mine, dragon_error_t *error)
     command_fini(&command);
     if (err != DRAGON_OK)
         return err;
+    err = mpi_check_room(mine, error);
+    if (err != DRAGON_OK)
+        return err;
     dragon_group_on_event(mine->group, mpi_on_event, mine);
     return dragon_group_submit(mine->group, error);
 }

@@ -461,6 +461,8 @@ static void check_mpi_ends(const char *program)
     command.mpi_ranks = 9;
     argv[0] = strdup("true");
     check_fails(&command, DRAGON_ERR_LAUNCH, 125, "", "more ranks than cores");
+    command.mpi_ranks = 8;
+    check_fails(&command, DRAGON_ERR_INVAL, 0, "leave 7 of 8", "more than the worker leaves");
     free(argv[0]);
 }
 
