@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Records of one size, cut from large blocks and used again, the latest first. The blocks go with the slab.
+// Records of one size, cut from large blocks and used again in the order in which they were given back: so they stay in the
+// order of their addresses, nearly, as tasks are done in the order in which they were made. (The latest first would mix
+// them up more and more.) The blocks go with the slab.
 #include "config.h"
 
 #include "pool/pool.h"
@@ -21,7 +23,7 @@ struct spare {
 struct slab {
     size_t bytes; // of a record
     struct block *blocks;
-    struct spare *spare;
+    struct spare *spare, **spare_last;
     size_t fresh; // records of the first block that were never used
 };
 
@@ -34,8 +36,10 @@ static size_t per_block(const struct slab *slab)
 struct slab *slab_create(size_t bytes)
 {
     struct slab *slab = calloc(1, sizeof *slab);
-    if (slab)
-        slab->bytes = pool_aligned(bytes);
+    if (!slab)
+        return NULL;
+    slab->bytes = pool_aligned(bytes);
+    slab->spare_last = &slab->spare;
     return slab;
 }
 
@@ -68,12 +72,15 @@ void *slab_take(struct slab *slab)
     if (!spare)
         return take_fresh(slab);
     slab->spare = spare->next;
+    if (!slab->spare)
+        slab->spare_last = &slab->spare;
     return spare;
 }
 
 void slab_give(struct slab *slab, void *record)
 {
     struct spare *spare = record;
-    spare->next = slab->spare;
-    slab->spare = spare;
+    spare->next = NULL;
+    *slab->spare_last = spare;
+    slab->spare_last = &spare->next;
 }

@@ -25,8 +25,10 @@ Test(pool_slab, records_are_apart_and_used_again)
         cr_expect_eq(all[i]->number, i);
     slab_give(slab, all[7]);
     slab_give(slab, all[9]);
-    cr_expect_eq(slab_take(slab), all[9], "the latest first");
-    cr_expect_eq(slab_take(slab), all[7]);
+    cr_expect_eq(slab_take(slab), all[7], "in the order in which they were given back");
+    cr_expect_eq(slab_take(slab), all[9]);
+    slab_give(slab, all[8]);
+    cr_expect_eq(slab_take(slab), all[8]);
     slab_destroy(slab);
 }
 
